@@ -1,0 +1,111 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Bounds and defaults of the times in [Config].
+const (
+	// MinPulse is what turnstiles need to notice a pulse at all.
+	MinPulse = 100 * time.Millisecond
+	// MaxActive is the longest that any line is ever active, whatever is configured and whatever
+	// hangs above the driver. (A lane whose inert level is Released rests active; that is no pulse.)
+	MaxActive = 8 * time.Second
+
+	DefaultPulse     = 500 * time.Millisecond
+	DefaultWidePulse = 3 * time.Second
+	DefaultRefusal   = 1500 * time.Millisecond
+
+	// longestPulse leaves the watch the time to close the line within MaxActive when the loop hangs.
+	longestPulse = MaxActive - lateness
+)
+
+// Inert is the level that the relay rests at when nobody is in charge: before the lane is in
+// service, after the end of Run, after a panic, and on a stuck lane. It is a matter of the wiring
+// and of the venue's rules for escape routes, so it is local configuration.
+//
+// It is not the level between two admissions: a lane in service is always secured.
+type Inert string
+
+const (
+	// Secured keeps people out: the relay is inactive. The default, right for a way in.
+	Secured Inert = "secured"
+	// Released lets people through: the relay is active, held so by the driver for as long as that
+	// keeps the level of a process that is gone.
+	Released Inert = "released"
+)
+
+// relay gives the level of [Relay] that the inert level stands for.
+func (i Inert) relay() bool { return i == Released }
+
+// Config is what a gate needs to know about its lane.
+type Config struct {
+	// Lane is the name that a grant must have been made for.
+	Lane string
+	// Pulse is how long the relay and the green lamp are active for an admission: DefaultPulse if
+	// zero, at least MinPulse, at most MaxActive. A pulse within a quarter of a second of MaxActive
+	// is shortened to that, so that MaxActive holds even when the loop hangs.
+	Pulse time.Duration
+	// WidePulse stands in for Pulse where the grant is wide (wheelchairs, prams, luggage):
+	// DefaultWidePulse if zero, with the bounds of Pulse.
+	WidePulse time.Duration
+	// Refusal is how long the red lamp is lit: DefaultRefusal if zero, with the bounds of Pulse.
+	Refusal time.Duration
+	// Inert is the level at rest: Secured if empty.
+	Inert Inert
+
+	// State, if set, is told what is wrong with the lines: nil when all is well, and again at each
+	// change. It must not block, and may be called from two goroutines of Run at a time.
+	State func(error)
+	// Alive, if set, is called at least once a second for as long as the loop makes progress.
+	// It must not block.
+	Alive func()
+}
+
+// ErrConfig is wrapped by every complaint of New about its Config: correct the configuration.
+var ErrConfig = errors.New("bad configuration")
+
+// checked returns the configuration with its defaults, or what is wrong with it.
+func (c Config) checked() (Config, error) {
+	if c.Lane == "" {
+		return c, fmt.Errorf("gate: %w: the lane has no name; give it one", ErrConfig)
+	}
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		zero  time.Duration
+	}{
+		{"pulse", &c.Pulse, DefaultPulse},
+		{"wide pulse", &c.WidePulse, DefaultWidePulse},
+		{"refusal", &c.Refusal, DefaultRefusal},
+	} {
+		if *d.value == 0 {
+			*d.value = d.zero
+		}
+		if *d.value < MinPulse || *d.value > MaxActive {
+			return c, fmt.Errorf("gate: %w: lane %s: %s is %v; set it between %v and %v",
+				ErrConfig, c.Lane, d.name, *d.value, MinPulse, MaxActive)
+		}
+		*d.value = min(*d.value, longestPulse)
+	}
+	switch c.Inert {
+	case "":
+		c.Inert = Secured
+	case Secured, Released:
+	default:
+		return c, fmt.Errorf("gate: %w: lane %s: inert is %q; set it to %s or %s",
+			ErrConfig, c.Lane, c.Inert, Secured, Released)
+	}
+	if c.State == nil {
+		c.State = func(error) {}
+	}
+	if c.Alive == nil {
+		c.Alive = func() {}
+	}
+	return c, nil
+}

@@ -1,0 +1,232 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"gatehouse/entry"
+)
+
+// The loop is this machine; each state is the function of its name. In service the relay is inactive ("secured") unless
+// the lane is open; the inert level, which the wiring may want otherwise, is driven on the way in and out.
+//
+//	        start
+//	          │
+//	          ▼       relay failed · loop was stuck
+//	     ┌─────────┐◀───────────────────────────────┐
+//	┌───▶│  fault  │                                │
+//	│    └─────────┘                                │
+//	│ no   │    │ inert level taken by the driver   │
+//	└──────┘    ▼                                   │
+//	       ┌─────────┐  Admit, grant spent     ┌────┴────┐
+//	   ┌──▶│ secured │────────────────────────▶│  open   │
+//	   │   └─────────┘◀────────────────────────└─────────┘
+//	   │        │       pulse over · cancelled      ▲
+//	   │        │ Refuse                            │
+//	   │        ▼                                   │
+//	   │   ┌─────────┐  Admit, grant spent          │
+//	   └───│ refused │──────────────────────────────┘
+//	 time  └─────────┘
+//
+//	any state ── ctx ends, panic ──▶ stopped: inert level, lamps dark
+type loop struct {
+	*Gate
+	ticker *time.Ticker
+
+	closeBy time.Time        // while open: when the watch is to close the lane
+	lit     map[Output]bool  // the level wanted of each lamp
+	wrong   map[Output]error // what was reported of each output
+}
+
+// step is a state at work; it returns the next, nil for stopped.
+type step func(context.Context) step
+
+// Pauses between tries of an inert level that the driver does not take.
+const (
+	firstPause = 20 * time.Millisecond
+	lastPause  = 2 * time.Second
+	stopTries  = 5
+)
+
+var errUnconfirmed = errors.New("gate: the inert level was not driven yet")
+
+func newLoop(g *Gate) *loop {
+	return &loop{
+		Gate:  g,
+		lit:   map[Output]bool{Green: true, Red: true}, // not known: to be put out
+		wrong: map[Output]error{Relay: errUnconfirmed},
+	}
+}
+
+func (l *loop) run(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = l.errorf("%w: %v\n%s", ErrPanic, p, debug.Stack())
+		}
+		err = l.stopped(err)
+	}()
+	l.ticker = time.NewTicker(tick)
+	defer l.ticker.Stop()
+	l.beat()
+	for next := l.fault(errUnconfirmed); next != nil; {
+		next = next(ctx)
+	}
+	return nil
+}
+
+// fault drives the inert level until the driver takes it. cause is what the waiting admission, if any, is told.
+func (l *loop) fault(cause error) step {
+	return func(ctx context.Context) step {
+		for pause := firstPause; ; pause = min(2*pause, lastPause) {
+			err := l.rest()
+			l.answer(entry.Fault, cause)
+			l.report(Relay, cause)
+			if err == nil {
+				l.report(Relay, nil)
+				return l.secured
+			}
+			cause = err
+			l.report(Relay, cause)
+			if !l.outOfService(ctx, pause) {
+				return nil
+			}
+		}
+	}
+}
+
+// outOfService answers everybody with ErrFault for a while; false when ctx ended.
+func (l *loop) outOfService(ctx context.Context, pause time.Duration) bool {
+	over := time.NewTimer(pause)
+	defer over.Stop()
+	for {
+		switch ev := l.await(ctx, over.C, nil); ev.kind {
+		case stop:
+			return false
+		case timeUp:
+			return true
+		case admit:
+			ev.admission.answer(entry.Fault, l.errorf("%w", ErrFault))
+		case refuse:
+			ev.refusal <- l.errorf("%w", ErrFault)
+		}
+	}
+}
+
+func (l *loop) secured(ctx context.Context) step {
+	for {
+		switch ev := l.await(ctx, nil, nil); ev.kind {
+		case stop:
+			return nil
+		case stuck:
+			return l.fault(l.errorf("%w", ErrStuck))
+		case admit:
+			if l.spend(ev.admission) {
+				return l.open(ev.admission)
+			}
+		case refuse:
+			ev.refusal <- nil
+			return l.refused
+		}
+	}
+}
+
+func (l *loop) refused(ctx context.Context) step {
+	l.lamp(Red, true)
+	over := time.NewTimer(l.cfg.Refusal)
+	defer over.Stop()
+	for {
+		switch ev := l.await(ctx, over.C, nil); ev.kind {
+		case stop:
+			return nil
+		case stuck:
+			return l.fault(l.errorf("%w", ErrStuck))
+		case timeUp:
+			l.lamp(Red, false)
+			return l.secured
+		case admit:
+			if l.spend(ev.admission) {
+				return l.open(ev.admission)
+			}
+		case refuse:
+			ev.refusal <- nil
+			over.Reset(l.cfg.Refusal)
+		}
+	}
+}
+
+// open is the pulse of an admission whose grant is spent. The relay comes before the lamps, at both ends.
+func (l *loop) open(a *admission) step {
+	return func(ctx context.Context) step {
+		l.serving.Store(a)
+		pulse := l.cfg.Pulse
+		if a.grant.Wide() {
+			pulse = l.cfg.WidePulse
+		}
+		// The line may move at any time within a slow call, so MaxActive counts from before it.
+		latest := time.Now().Add(longestPulse)
+		if err := l.relay(true); err != nil {
+			return l.fault(err)
+		}
+		pulse = min(pulse, time.Until(latest))
+		over := time.NewTimer(pulse)
+		defer over.Stop()
+		l.closeBy = time.Now().Add(pulse + lateness)
+		l.beat()
+		l.lamp(Green, true)
+		l.lamp(Red, false)
+
+		for {
+			switch ev := l.await(ctx, over.C, a.ctx.Done()); ev.kind {
+			case stop:
+				return nil
+			case stuck:
+				return l.fault(l.errorf("%w", ErrStuck))
+			case timeUp, cancelled:
+				return l.close
+			case admit:
+				ev.admission.answer(entry.Fault, l.errorf("%w", ErrBusy))
+			case refuse:
+				ev.refusal <- l.errorf("%w", ErrBusy)
+			}
+		}
+	}
+}
+
+// close is the end of a pulse.
+func (l *loop) close(context.Context) step {
+	if err := l.relay(false); err != nil {
+		return l.fault(err)
+	}
+	l.closeBy = time.Time{}
+	l.beat()
+	l.answer(entry.PassageUnknown, nil)
+	l.lamp(Green, false)
+	return l.secured
+}
+
+// stopped leaves the lane at its inert level, whatever ended the loop with err, and answers the last admission.
+func (l *loop) stopped(err error) error {
+	relay := l.drive(Relay, l.cfg.Inert.relay())
+	for try := 1; relay != nil && try < stopTries; try++ {
+		time.Sleep(firstPause)
+		relay = l.drive(Relay, l.cfg.Inert.relay())
+	}
+	if relay != nil {
+		err = errors.Join(err, l.errorf("%w: the inert level (%s) was not taken at the end: %w",
+			ErrFault, l.cfg.Inert, relay))
+	}
+	if err != nil {
+		l.answer(entry.Fault, err)
+	} else {
+		l.answer(entry.PassageUnknown, nil)
+	}
+	for _, o := range []Output{Green, Red} {
+		_ = l.drive(o, false) // a lamp that fails was reported while it mattered
+	}
+	return err
+}
