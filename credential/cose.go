@@ -3,15 +3,112 @@
 
 package credential
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"math"
+)
+
+// COSE header labels (RFC 9052, section 3.1) and CBOR tags (RFC 9052, section 2; RFC 8392, section 6).
+const (
+	headerAlgorithm = 1
+	headerCritical  = 2
+	headerKeyID     = 4
+
+	tagSign1 = 18
+	tagCWT   = 61
+)
 
 // envelope is a COSE_Sign1 (RFC 9052, section 4.2) taken apart.
 type envelope struct {
-	protected []byte // the bytes as they were signed
-	payload   []byte // never nil: a detached payload is refused
-	signature []byte
+	protected []byte    // the bytes as they were signed
+	payload   []byte    // never nil: a detached payload is refused
+	signature []byte    // not empty
 	algorithm Algorithm // 0 where the header names none
 	kid       []byte    // nil where the header names none
+}
+
+// header is what is read of one of the two header maps.
+type header struct {
+	algorithm Algorithm
+	kid       []byte
+	others    bool // it holds more than a kid
+}
+
+// openEnvelope takes a COSE_Sign1 apart. It may bear the tags [18], [61 18] or, unless deterministic
+// encoding is asked for, none; that also wants [18] alone and the kid in one place. In the wild the kid
+// is found in either header; the protected one wins.
+func openEnvelope(b []byte, strict bool) (e envelope, err error) {
+	d := &decoder{buf: b, strict: strict}
+	openTags(d)
+	if h := d.expect(majorArray, "not a COSE_Sign1"); !h.indefinite() && h.n != 4 || h.indefinite() {
+		d.fail("not a COSE_Sign1")
+	}
+	e.protected = d.bytes()
+	var outer, inner header
+	if len(e.protected) > 0 {
+		p := &decoder{buf: e.protected, strict: strict}
+		inner = readHeader(p)
+		if err := p.end(); err != nil && d.err == nil {
+			d.err = err
+		}
+	}
+	outer = readHeader(d)
+	e.payload = d.bytes()
+	e.signature = d.bytes()
+	if len(e.signature) == 0 {
+		d.fail("no signature")
+	}
+	if strict && (inner.algorithm == 0 || outer.others || inner.kid != nil && outer.kid != nil) {
+		d.fail("unsigned headers where signed ones are due")
+	}
+	e.algorithm, e.kid = inner.algorithm, inner.kid
+	if e.algorithm == 0 {
+		e.algorithm = outer.algorithm
+	}
+	if e.kid == nil {
+		e.kid = outer.kid
+	}
+	return e, d.end()
+}
+
+func openTags(d *decoder) {
+	if !d.strict && d.peek() != majorTag {
+		return
+	}
+	tag := d.expect(majorTag, "no COSE_Sign1 tag").n
+	if tag == tagCWT && !d.strict {
+		tag = d.expect(majorTag, "no COSE_Sign1 tag").n
+	}
+	if tag != tagSign1 {
+		d.fail("not a COSE_Sign1 tag")
+	}
+}
+
+func readHeader(d *decoder) (h header) {
+	for m := d.pairs(); m.next(); {
+		switch {
+		case m.isText:
+			h.others = true
+			d.skip()
+		case m.number == headerAlgorithm:
+			h.others = true
+			n := d.integer()
+			if n == 0 || n < math.MinInt32 || n > math.MaxInt32 {
+				d.fail("an impossible algorithm")
+			}
+			h.algorithm = Algorithm(n)
+		case m.number == headerCritical:
+			d.fail("critical headers, and none is understood")
+		case m.number == headerKeyID:
+			if h.kid = d.bytes(); len(h.kid) > maxKeyID {
+				d.fail("a key identifier of more than 64 bytes")
+			}
+		default:
+			h.others = true
+			d.skip()
+		}
+	}
+	return h
 }
 
 // toBeSigned is the Sig_structure of RFC 9052, section 4.4, with no external data.
@@ -19,11 +116,26 @@ func (e *envelope) toBeSigned() []byte {
 	const context = "\x84\x6aSignature1"
 	b := make([]byte, 0, len(context)+len(e.protected)+len(e.payload)+16)
 	b = append(b, context...)
-	b = appendHead(b, majorBytes, uint64(len(e.protected)))
-	b = append(b, e.protected...)
-	b = appendHead(b, majorBytes, 0)
-	b = appendHead(b, majorBytes, uint64(len(e.payload)))
-	return append(b, e.payload...)
+	b = appendBytes(b, e.protected)
+	b = appendBytes(b, nil)
+	return appendBytes(b, e.payload)
+}
+
+// seal is the inverse of openEnvelope in its strict form, for a header that is {alg, kid}.
+func (e *envelope) seal() []byte {
+	b := appendHead(nil, majorTag, tagSign1)
+	b = appendHead(b, majorArray, 4)
+	b = appendBytes(b, e.protected)
+	b = appendHead(b, majorMap, 0)
+	b = appendBytes(b, e.payload)
+	return appendBytes(b, e.signature)
+}
+
+// protectedHeader encodes {1: alg, 4: kid}.
+func protectedHeader(a Algorithm, kid []byte) []byte {
+	b := appendHead(nil, majorMap, 2)
+	b = appendInt(appendInt(b, headerAlgorithm), int64(a))
+	return appendBytes(appendInt(b, headerKeyID), kid)
 }
 
 // payloadHash is the identity of a pass that has no identifier of its own.

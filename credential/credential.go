@@ -156,4 +156,7 @@ var formats = [...]struct {
 	name   Format
 	prefix string
 	decode func(body string) (*statement, error)
-}{}
+}{
+	{GH1, gh1Prefix, decodeGH1},
+	{HC1, hc1Prefix, decodeHC1},
+}

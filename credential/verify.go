@@ -8,10 +8,10 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -29,13 +29,15 @@ type statement struct {
 
 // verify finds the key that signed s and says what the pass is worth at the time at.
 func (s *statement) verify(trust Trust, at time.Time) (*Pass, error) {
+	// What outlives this call is copied: the decoded code holds names.
+	kid := bytes.Clone(s.cose.kid)
 	refuse := func(err error, detail string) *Refusal {
-		return &Refusal{Err: err, Format: s.pass.Format, Issuer: s.issuer, KeyID: s.cose.kid, Detail: detail}
+		return &Refusal{Err: err, Format: s.pass.Format, Issuer: s.issuer, KeyID: kid, Detail: detail}
 	}
-	if len(s.cose.kid) == 0 {
+	if len(kid) == 0 {
 		return nil, refuse(ErrUnknownKey, "the code names no key")
 	}
-	keys, err := trust.Keys(s.pass.Format, s.issuer, s.cose.kid)
+	keys, err := trust.Keys(s.pass.Format, s.issuer, kid)
 	switch {
 	case errors.Is(err, ErrUnknownIssuer):
 		return nil, refuse(ErrUnknownIssuer, "")
@@ -50,13 +52,13 @@ func (s *statement) verify(trust Trust, at time.Time) (*Pass, error) {
 	}
 
 	p := s.pass
-	p.Issuer, p.KeyID = signer.Issuer, s.cose.kid
+	p.Issuer, p.KeyID = signer.Issuer, kid
 	if len(p.Scope) == 0 {
 		p.Scope = append([]string(nil), signer.Scopes...)
 	}
-	p.revocation.signature = s.cose.signature
+	p.revocation.signature = bytes.Clone(s.cose.signature)
 	if signer.Algorithm == ES256 {
-		p.revocation.signature = s.cose.signature[:es256Half]
+		p.revocation.signature = p.revocation.signature[:es256Half]
 	}
 	refuse = func(err error, detail string) *Refusal {
 		return &Refusal{Err: err, Format: p.Format, Issuer: p.Issuer, KeyID: p.KeyID, Detail: detail}
@@ -131,7 +133,7 @@ func (e *envelope) signedBy(k *Key) bool {
 		return ok && len(pub) == ed25519.PublicKeySize && ed25519.Verify(pub, e.toBeSigned(), e.signature)
 	case ES256:
 		pub, ok := k.Public.(*ecdsa.PublicKey)
-		if !ok || len(e.signature) != 2*es256Half {
+		if !ok || pub == nil || pub.Curve != elliptic.P256() || len(e.signature) != 2*es256Half {
 			return false
 		}
 		digest := sha256.Sum256(e.toBeSigned())
@@ -139,7 +141,7 @@ func (e *envelope) signedBy(k *Key) bool {
 		return ecdsa.VerifyASN1(pub, digest[:], appendDERSignature(der[:0], e.signature))
 	case PS256:
 		pub, ok := k.Public.(*rsa.PublicKey)
-		if !ok {
+		if !ok || pub == nil || pub.N == nil || pub.N.BitLen() < minRSABits {
 			return false
 		}
 		digest := sha256.Sum256(e.toBeSigned())
@@ -161,7 +163,6 @@ func appendDERSignature(b, raw []byte) []byte {
 		half = bytes.TrimLeft(half, "\x00")
 		switch {
 		case len(half) == 0:
-			half = raw[:0]
 			b = append(b, 0x02, 1, 0)
 		case half[0] >= 0x80:
 			b = append(b, 0x02, byte(len(half)+1), 0)
@@ -173,6 +174,3 @@ func appendDERSignature(b, raw []byte) []byte {
 	b[1] = byte(len(b) - 2)
 	return b
 }
-
-// errorf begins the details of a refusal; they hold no content of the pass.
-func errorf(format string, args ...any) error { return fmt.Errorf(format, args...) }
