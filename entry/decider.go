@@ -1,0 +1,239 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package entry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatehouse/credential"
+)
+
+// Decider decides about scans. Several lanes may ask it at once.
+type Decider struct {
+	knowledge Knowledge
+	ledger    Ledger
+	history   History
+	venueKey  []byte
+}
+
+// MinVenueKey is the least number of bytes of a venue key.
+const MinVenueKey = 16
+
+// NewDecider makes the decider of a kiosk. The venue key is the secret under which passes are hashed.
+func NewDecider(k Knowledge, l Ledger, h History, venueKey []byte) (*Decider, error) {
+	if len(venueKey) < MinVenueKey {
+		return nil, fmt.Errorf("entry: the venue key has %d bytes, it needs at least %d; provision the kiosk again", len(venueKey), MinVenueKey)
+	}
+	return &Decider{k, l, h, venueKey}, nil
+}
+
+// Decide answers one scanned code at one lane. Whatever happens it returns a decision with a reason, and every
+// decision is recorded: an admission before its Grant exists, in the transaction that takes the use.
+func (d *Decider) Decide(ctx context.Context, lane Lane, code string, now Moment) Decision {
+	dec := d.judge(lane, code, now)
+	if dec.Outcome == Admit {
+		d.admit(ctx, &dec)
+	}
+	if dec.Outcome != Admit {
+		ev := dec.event()
+		if dec.RecordErr = d.ledger.Record(ctx, ev); dec.RecordErr == nil {
+			dec.Event = ev.Seq
+		}
+	}
+	return dec
+}
+
+// judge asks every question that needs no writing.
+func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
+	dec := Decision{At: now.At, lane: lane, Steps: make([]Step, 0, 8)}
+	belief, err := d.knowledge.Belief()
+	if err != nil {
+		dec.refuse(StepBelief, ReasonOutOfOrder, err.Error())
+		return dec
+	}
+	terms := belief.Terms()
+	if terms == nil || terms.Policy == nil {
+		dec.refuse(StepBelief, ReasonOutOfOrder, "no policy is in force")
+		return dec
+	}
+	dec.hold(StepBelief, "")
+
+	pass, err := credential.Verify(code, belief, now.At)
+	dec.describe(pass, err, terms.Policy)
+	if err != nil {
+		dec.refuse(StepVerify, ReasonOf(err), err.Error())
+		return dec
+	}
+	dec.hold(StepVerify, "")
+	dec.use = HashPass(d.venueKey, pass)
+	dec.until = pass.Expires
+	if !terms.Policy.isPrivate(pass.Kind) {
+		dec.PassHash = dec.use
+	}
+
+	if !dec.notRevoked(belief, pass) || !dec.fresh(terms, now.At) || !dec.forHere(terms, lane, pass) {
+		return dec
+	}
+	rule, clause := terms.Policy.match(pass)
+	if rule == nil {
+		dec.refuse(StepRule, ReasonNotAccepted, "")
+		return dec
+	}
+	dec.Rule = rule.Name
+	dec.limit = clause.limit(pass)
+	dec.hold(StepRule, rule.Name)
+	if !d.unused(&dec) {
+		return dec
+	}
+	dec.Outcome, dec.Reason = Admit, ReasonOK
+	dec.open = terms.Policy.opening(lane.Name, pass)
+	return dec
+}
+
+// describe notes what the pass said; of a pass without a good signature only the names that the refusal tells.
+func (d *Decision) describe(p *credential.Pass, err error, policy *Policy) {
+	var refusal *credential.Refusal
+	if errors.As(err, &refusal) {
+		d.Format, d.Issuer, d.KeyID = refusal.Format, refusal.Issuer, refusal.KeyID
+	}
+	if p == nil {
+		return
+	}
+	d.Format, d.Issuer, d.KeyID, d.Kind = p.Format, p.Issuer, p.KeyID, p.Kind
+	if !policy.isPrivate(p.Kind) {
+		d.Level = p.Level
+	}
+}
+
+func (d *Decision) notRevoked(b Belief, p *credential.Pass) bool {
+	state, err := b.Revoked(p)
+	switch {
+	case err != nil:
+		d.refuse(StepRevocation, ReasonOutOfOrder, err.Error())
+	case state == Revoked:
+		d.refuse(StepRevocation, ReasonRevoked, "")
+	case state == NotRevoked:
+		d.hold(StepRevocation, "")
+		return true
+	default:
+		d.refuse(StepRevocation, ReasonStaleData, "the revocations that apply to this pass are not on this kiosk")
+	}
+	return false
+}
+
+func (d *Decision) fresh(t *Terms, at time.Time) bool {
+	switch {
+	case !at.Before(t.HardAfter):
+		d.refuse(StepFreshness, ReasonStaleData, "signed "+t.Signed.UTC().Format(time.RFC3339)+", hard since "+t.HardAfter.UTC().Format(time.RFC3339))
+		return false
+	case !at.Before(t.FreshUntil):
+		d.Stale = true
+		d.hold(StepFreshness, "stale since "+t.FreshUntil.UTC().Format(time.RFC3339))
+	default:
+		d.hold(StepFreshness, "")
+	}
+	return true
+}
+
+func (d *Decision) forHere(t *Terms, lane Lane, p *credential.Pass) bool {
+	if len(p.Scope) == 0 {
+		d.hold(StepVenue, "every venue")
+		return true
+	}
+	zone := t.Policy.Lanes[lane.Name].Zone
+	reason := ReasonWrongVenue
+	for _, s := range p.Scope {
+		venue, in, zoned := strings.Cut(s, "/")
+		if venue != t.Venue {
+			continue
+		}
+		if !zoned || (zone != "" && in == zone) {
+			d.hold(StepVenue, s)
+			return true
+		}
+		reason = ReasonWrongZone
+	}
+	d.refuse(StepVenue, reason, "")
+	return false
+}
+
+// unused looks before the ledger is asked to write: a used pass then costs no transaction, and staff learn when and
+// where. The ledger counts again in the transaction that takes the use.
+func (d *Decider) unused(dec *Decision) bool {
+	if dec.limit == 0 {
+		dec.hold(StepUses, "without limit")
+		return true
+	}
+	past, err := d.history.Uses(dec.use)
+	if err != nil {
+		dec.refuse(StepUses, ReasonOutOfOrder, err.Error())
+		return false
+	}
+	if taken := counted(past); taken >= dec.limit {
+		dec.Past = past
+		dec.refuse(StepUses, ReasonAlreadyUsed, fmt.Sprintf("%d of %d taken", taken, dec.limit))
+		return false
+	}
+	dec.hold(StepUses, "")
+	return true
+}
+
+// counted is how many uses stand; an annulled one does not.
+func counted(past []PastUse) (n uint) {
+	for _, u := range past {
+		if u.State != UseAnnulled {
+			n++
+		}
+	}
+	return n
+}
+
+// admit takes the use and records the event; only then there is a grant.
+func (d *Decider) admit(ctx context.Context, dec *Decision) {
+	dec.hold(StepRecord, "")
+	ev := dec.event()
+	var err error
+	if dec.limit == 0 {
+		err = d.ledger.Record(ctx, ev)
+	} else {
+		err = d.ledger.Reserve(ctx, Use{Pass: dec.use, Limit: dec.limit, Expires: dec.until, Final: !dec.lane.Sensor}, ev)
+	}
+	if err == nil {
+		dec.Event = ev.Seq
+		dec.Grant = newGrant(dec.lane.Name, time.Now(), dec.open)
+		return
+	}
+	dec.Steps = dec.Steps[:len(dec.Steps)-1]
+	var used *UsedError
+	if errors.As(err, &used) {
+		dec.Past = used.Past
+		dec.refuse(StepRecord, ReasonAlreadyUsed, "another lane took the last use a moment ago")
+		return
+	}
+	dec.refuse(StepRecord, ReasonRecordFailed, err.Error())
+}
+
+// Settle ends an admission with what the gate reported. Where no sensor is wired there is nothing to write but a fault.
+func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage) error {
+	if dec.Outcome != Admit || dec.Event == 0 {
+		return nil
+	}
+	if dec.lane.Sensor && dec.limit != 0 {
+		if err := d.ledger.Settle(ctx, dec.Event, p); err != nil {
+			return fmt.Errorf("entry: settle event %d: %w", dec.Event, err)
+		}
+	}
+	if p == PassageUnknown && !dec.lane.Sensor {
+		return nil
+	}
+	ev := &Event{At: dec.At, Kind: EventPassage, Lane: dec.lane.Name, Passage: p, Of: dec.Event}
+	if err := d.ledger.Record(ctx, ev); err != nil {
+		return fmt.Errorf("entry: record the passage of event %d: %w", dec.Event, err)
+	}
+	return nil
+}

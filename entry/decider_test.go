@@ -1,0 +1,319 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package entry_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gatehouse/credential"
+	"gatehouse/entry"
+	"gatehouse/entry/entrytest"
+)
+
+var in1 = entry.Lane{Name: "in-1"}
+
+// desk is a decider over fakes with one issuer.
+type desk struct {
+	*entry.Decider
+	issuer *entrytest.Issuer
+	know   *entrytest.Knowledge
+	ledger *entrytest.Ledger
+}
+
+func newDesk(t *testing.T) *desk {
+	t.Helper()
+	d := &desk{issuer: entrytest.NewIssuer(t, "arena"), ledger: entrytest.NewLedger()}
+	d.know = entrytest.NewKnowledge(d.issuer)
+	d.Decider = entrytest.NewDecider(t, d.know, d.ledger)
+	return d
+}
+
+func (d *desk) decide(t *testing.T, code string) entry.Decision {
+	t.Helper()
+	return d.Decide(t.Context(), in1, code, entry.Moment{At: entrytest.Start})
+}
+
+func TestReasons(t *testing.T) {
+	two := uint(2)
+	id := []byte("0123456789abcdef")
+	cases := []struct {
+		want  entry.Reason
+		name  string
+		setup func(d *desk)
+		code  func(d *desk) string
+	}{
+		{"ok", "a ticket", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"ok", "a ticket for this venue", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{Scope: []string{"pool", "arena"}}) }},
+		{"ok", "a ticket for this zone", func(d *desk) {
+			d.know.Agreed.Policy.Lanes = map[string]entry.LaneTerms{"in-1": {Zone: "north"}}
+		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{Scope: []string{"arena/north"}}) }},
+		{"unrecognised", "a shop's QR code", nil, func(*desk) string { return "https://example.org/menu" }},
+		{"unrecognised", "nothing", nil, func(*desk) string { return "" }},
+		{"malformed", "half a pass", nil, func(d *desk) string { c := d.issuer.Pass(credential.Claims{}); return c[:len(c)/2] }},
+		{"unknown_issuer", "another issuer", nil, func(d *desk) string { return entrytest.NewIssuer(t, "elsewhere").Pass(credential.Claims{}) }},
+		{"unknown_key", "another key of this issuer's name", nil, func(d *desk) string { return entrytest.NewIssuer(t, "arena").Pass(credential.Claims{}) }},
+		{"key_not_allowed", "a key that may not sign tickets", func(d *desk) { d.know.KeyList[0].Kinds = []string{"staff"} },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"not_yet_valid", "tomorrow's ticket", nil, func(d *desk) string {
+			return d.issuer.Pass(credential.Claims{NotBefore: entrytest.Start.Add(time.Hour), Expires: entrytest.Start.Add(2 * time.Hour)})
+		}},
+		{"expired", "yesterday's ticket", nil, func(d *desk) string {
+			return d.issuer.Pass(credential.Claims{Expires: entrytest.Start.Add(-time.Second)})
+		}},
+		{"revoked", "withdrawn", func(d *desk) { d.know.Gone[hex.EncodeToString(id)] = true },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{ID: id}) }},
+		{"stale_data", "revocations not here", func(d *desk) { d.know.Unknown = true },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"stale_data", "past the hard band", func(d *desk) { d.know.Agreed.HardAfter = entrytest.Start },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"ok", "stale and working on", func(d *desk) { d.know.Agreed.FreshUntil = entrytest.Start },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"wrong_venue", "another venue's", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{Scope: []string{"pool"}}) }},
+		{"wrong_zone", "another entrance's", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{Scope: []string{"arena/south"}}) }},
+		{"not_accepted", "a kind no rule names", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{Kind: "staff"}) }},
+		{"not_accepted", "a valid certificate of a positive test", func(d *desk) {
+			d.know.Agreed.Policy.Accept = []entry.Rule{{Name: "health", All: []entry.Clause{{Kind: "health", Issuers: []string{"arena"}, Level: []string{"negative"}}}}}
+		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{Kind: "health", Level: "positive"}) }},
+		{"ok", "two uses, the second", func(d *desk) {
+			d.know.Agreed.Policy.Accept[0].All[0].Uses = &two
+			d.decide(t, d.issuer.Pass(credential.Claims{ID: id}))
+		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{ID: id}) }},
+		{"already_used", "the issuer's limit lowers the rule's", func(d *desk) {
+			d.know.Agreed.Policy.Accept[0].All[0].Uses = &two
+			d.decide(t, d.issuer.Pass(credential.Claims{ID: id, Uses: 1}))
+		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{ID: id, Uses: 1}) }},
+		{"out_of_order", "nothing can be read", func(d *desk) { d.know.Err = errors.New("page 7 is damaged") },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"out_of_order", "revocations cannot be read", func(d *desk) { d.know.RevokErr = errors.New("block 7 is damaged") },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"out_of_order", "no policy", func(d *desk) { d.know.Agreed = nil },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"record_failed", "the disk fails, nothing stored", func(d *desk) { d.ledger.Fail(entrytest.ErrInjected, nil) },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"record_failed", "the disk fails, yet stored", func(d *desk) { d.ledger.Fail(nil, entrytest.ErrInjected) },
+			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+	}
+	for _, c := range cases {
+		t.Run(string(c.want)+"/"+c.name, func(t *testing.T) {
+			d := newDesk(t)
+			if c.setup != nil {
+				c.setup(d)
+			}
+			before := len(d.ledger.Events())
+			dec := d.decide(t, c.code(d))
+			if dec.Reason != c.want || dec.Outcome != c.want.Outcome() {
+				t.Fatalf("got %s (%s), want %s; steps %+v", dec.Reason, dec.Outcome, c.want, dec.Steps)
+			}
+			if (dec.Grant != nil) != (dec.Outcome == entry.Admit) {
+				t.Errorf("outcome %s with grant %v", dec.Outcome, dec.Grant)
+			}
+			if err := dec.Grant.Spend("in-1", time.Now()); (err == nil) != (dec.Outcome == entry.Admit) {
+				t.Errorf("outcome %s, spending the grant: %v", dec.Outcome, err)
+			}
+			if dec.Reason == entry.ReasonRecordFailed {
+				return
+			}
+			events := d.ledger.Events()
+			if len(events) != before+1 || events[before].Reason != c.want || dec.Event != events[before].Seq {
+				t.Errorf("recorded %+v, want exactly one event %q with number %d", events[before:], c.want, dec.Event)
+			}
+		})
+	}
+}
+
+// A rival checked for a previous use and inserted the new one apart: two gates admitted one ticket.
+func TestUsedCheckAndInsertAreOne(t *testing.T) {
+	d := newDesk(t)
+	code := d.issuer.Pass(credential.Claims{})
+	const gates = 16
+	var wg sync.WaitGroup
+	results := make([]entry.Decision, gates)
+	for i := range gates {
+		wg.Go(func() {
+			results[i] = d.Decide(t.Context(), entry.Lane{Name: fmt.Sprintf("in-%d", i)}, code, entry.Moment{At: entrytest.Start})
+		})
+	}
+	wg.Wait()
+	admitted := 0
+	for _, r := range results {
+		switch r.Reason {
+		case entry.ReasonOK:
+			admitted++
+		case entry.ReasonAlreadyUsed:
+			if r.Grant != nil || len(r.Past) == 0 {
+				t.Errorf("refused with grant %v and past uses %v", r.Grant, r.Past)
+			}
+		default:
+			t.Errorf("got %s", r.Reason)
+		}
+	}
+	if admitted != 1 {
+		t.Errorf("%d gates admitted one ticket", admitted)
+	}
+}
+
+func TestAnnulledUseAdmitsAgainOnce(t *testing.T) {
+	d := newDesk(t)
+	lane := entry.Lane{Name: "in-1", Sensor: true}
+	code := d.issuer.Pass(credential.Claims{})
+	decide := func() entry.Decision {
+		return d.Decide(t.Context(), lane, code, entry.Moment{At: entrytest.Start})
+	}
+	first := decide()
+	if err := d.Settle(t.Context(), first, entry.NotPassed); err != nil {
+		t.Fatal(err)
+	}
+	second := decide()
+	if second.Reason != entry.ReasonOK {
+		t.Fatalf("after an annulled use: %s", second.Reason)
+	}
+	if err := d.Settle(t.Context(), second, entry.Passed); err != nil {
+		t.Fatal(err)
+	}
+	if third := decide(); third.Reason != entry.ReasonAlreadyUsed {
+		t.Fatalf("after a passage: %s", third.Reason)
+	}
+}
+
+func TestPassageWithoutSensorCostsNoWrite(t *testing.T) {
+	d := newDesk(t)
+	dec := d.decide(t, d.issuer.Pass(credential.Claims{}))
+	if err := d.Settle(t.Context(), dec, entry.PassageUnknown); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(d.ledger.Events()); n != 1 {
+		t.Fatalf("%d events for one admission without a sensor, want 1", n)
+	}
+	if err := d.Settle(t.Context(), dec, entry.Fault); err != nil {
+		t.Fatal(err)
+	}
+	events := d.ledger.Events()
+	if len(events) != 2 || events[1].Passage != entry.Fault || events[1].Of != dec.Event {
+		t.Fatalf("a fault of the gate was recorded as %+v", events[1:])
+	}
+}
+
+func TestRefusalStandsWhenItCannotBeRecorded(t *testing.T) {
+	d := newDesk(t)
+	d.ledger.Fail(entrytest.ErrInjected, nil)
+	dec := d.decide(t, "no pass")
+	if dec.Reason != entry.ReasonUnrecognised || !errors.Is(dec.RecordErr, entrytest.ErrInjected) {
+		t.Fatalf("got %s with record error %v", dec.Reason, dec.RecordErr)
+	}
+}
+
+func TestPrivateKindLeavesNothingInTheEvent(t *testing.T) {
+	d := newDesk(t)
+	one := uint(1)
+	d.know.Agreed.Policy.Accept = []entry.Rule{{Name: "health", All: []entry.Clause{
+		{Kind: "health", Issuers: []string{"arena"}, Level: []string{"green"}, Uses: &one}}}}
+	code := d.issuer.Pass(credential.Claims{Kind: "health", Level: "green"})
+	if dec := d.decide(t, code); dec.Reason != entry.ReasonOK {
+		t.Fatalf("got %s", dec.Reason)
+	}
+	if dec := d.decide(t, code); dec.Reason != entry.ReasonAlreadyUsed {
+		t.Fatalf("a private kind's uses are counted all the same: got %s", dec.Reason)
+	}
+	for _, ev := range d.ledger.Events() {
+		if ev.Pass != (entry.PassHash{}) || ev.Level != "" {
+			t.Errorf("event of a health pass holds %s and level %q", ev.Pass, ev.Level)
+		}
+	}
+}
+
+// A rival wrote the full ticket secret to its log.
+func TestNoSecretInDecisionOrEvent(t *testing.T) {
+	d := newDesk(t)
+	id := []byte("secret-ticket-id")
+	code := d.issuer.Pass(credential.Claims{ID: id, Holder: []byte("holder-pseudonym")})
+	for range 2 {
+		dec := d.decide(t, code)
+		text := fmt.Sprintf("%+v %+v", dec, d.ledger.Events())
+		for _, secret := range []string{code, code[4:40], string(id), hex.EncodeToString(id), base64.StdEncoding.EncodeToString(id), "holder-pseudonym", fmt.Sprint(id)} {
+			if strings.Contains(text, strings.Trim(secret, "[]")) {
+				t.Errorf("a decision or its event prints %q", secret)
+			}
+		}
+	}
+}
+
+func TestGrant(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if err := (*entry.Grant)(nil).Spend("in-1", time.Now()); !errors.Is(err, entry.ErrGrantInvalid) {
+			t.Errorf("no grant: %v", err)
+		}
+		if err := new(entry.Grant).Spend("in-1", time.Now()); !errors.Is(err, entry.ErrGrantInvalid) {
+			t.Errorf("zero grant: %v", err)
+		}
+		g := entrytest.Grant(t, "in-1")
+		copied := *g
+		if err := g.Spend("in-1", time.Now()); err != nil {
+			t.Errorf("first use: %v", err)
+		}
+		if err := copied.Spend("in-1", time.Now()); !errors.Is(err, entry.ErrGrantSpent) {
+			t.Errorf("second use, by a copy: %v", err)
+		}
+		g = entrytest.Grant(t, "in-1")
+		if err := g.Spend("in-2", time.Now()); !errors.Is(err, entry.ErrGrantLane) {
+			t.Errorf("another lane: %v", err)
+		}
+		if err := g.Spend("in-1", time.Now()); !errors.Is(err, entry.ErrGrantSpent) {
+			t.Errorf("its own lane after another one: %v", err)
+		}
+		g = entrytest.Grant(t, "in-1")
+		time.Sleep(entry.GrantLife + time.Nanosecond) // of the synctest bubble's clock
+		if err := g.Spend("in-1", time.Now()); !errors.Is(err, entry.ErrGrantLate) {
+			t.Errorf("late: %v", err)
+		}
+		if entrytest.Grant(t, "in-1").Wide() || !entrytest.WideGrant(t, "in-1").Wide() {
+			t.Error("wide is not what the pass says")
+		}
+	})
+}
+
+func TestGrantCarriesTheSignedPulse(t *testing.T) {
+	d := newDesk(t)
+	d.know.Agreed.Policy.Lanes = map[string]entry.LaneTerms{"in-1": {
+		Pulse: entry.Duration(700 * time.Millisecond), WidePulse: entry.Duration(4 * time.Second)}}
+	for claim, want := range map[string]time.Duration{"": 700 * time.Millisecond, "wide": 4 * time.Second} {
+		if got := d.decide(t, d.issuer.Pass(credential.Claims{Grant: claim})).Grant.Pulse(); got != want {
+			t.Errorf("grant %q: pulse %v, want %v", claim, got, want)
+		}
+	}
+}
+
+func TestVenueKeyTooShort(t *testing.T) {
+	if _, err := entry.NewDecider(nil, nil, nil, []byte("short")); err == nil {
+		t.Fatal("a short venue key was taken")
+	}
+}
+
+func TestEveryReasonHasItsRow(t *testing.T) {
+	for _, r := range []entry.Reason{"ok", "unrecognised", "malformed", "unknown_issuer", "unknown_key", "bad_signature",
+		"key_not_allowed", "not_yet_valid", "expired", "clock_untrusted", "revoked", "suspended", "wrong_venue", "wrong_zone",
+		"outside_hours", "not_accepted", "second_pass_needed", "different_holder", "too_old", "stale_data", "already_used",
+		"passback", "full", "wait", "lane_closed", "out_of_order", "record_failed", "override", "command", "exit"} {
+		if r.Sentence() == "" {
+			t.Errorf("%s has no row", r)
+		}
+	}
+	if entry.Reason("new").Outcome() != entry.Refer {
+		t.Error("an unknown reason is not referred to a person")
+	}
+	if entry.ReasonOf(context.Canceled) != entry.ReasonOutOfOrder {
+		t.Error("an error outside the closed set is not out_of_order")
+	}
+	if entry.ReasonOf(fmt.Errorf("x: %w", &credential.Refusal{Err: credential.ErrTrustUnavailable})) != entry.ReasonOutOfOrder {
+		t.Error("an unreadable trust list is not out_of_order")
+	}
+}

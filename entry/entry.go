@@ -1,0 +1,95 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package entry is the house rule: a scanned code, what the kiosk believes, the time and the previous uses become one
+// Decision with a reason and the steps that led to it. To admit, the use is reserved and the event recorded first; only
+// then does a Grant exist, and only a Grant moves a gate.
+//
+// The package knows no storage, no network, no hardware and no clock of its own: what it asks is behind the three
+// interfaces below, and the moment of a decision is an argument, so that a decision can be replayed.
+package entry
+
+import (
+	"context"
+	"time"
+
+	"gatehouse/credential"
+)
+
+// Knowledge is what the kiosk believes.
+type Knowledge interface {
+	// Belief returns one consistent view for one decision. It is cheap: nothing is copied or decoded. An error means
+	// that nothing can be decided now (no signed documents yet, or a store that cannot be read): the lane is out of order.
+	Belief() (Belief, error)
+}
+
+// Belief is one consistent view of the signed documents in force.
+type Belief interface {
+	credential.Trust
+
+	// Revoked tells whether a verified pass was revoked, by any of its revocation ids or by the status list that it
+	// names. An error means that a list is here and cannot be read.
+	Revoked(p *credential.Pass) (Revocation, error)
+
+	// Terms are the rules, bands of freshness and versions of this view. They are shared and never change.
+	Terms() *Terms
+}
+
+// Revocation is what is known of the revocation of one pass.
+type Revocation int
+
+// RevocationUnknown is the zero value so that a forgotten answer refuses: a list in force that is not here says nothing
+// about a pass, and "not here" is never "not revoked".
+const (
+	RevocationUnknown Revocation = iota
+	NotRevoked
+	Revoked
+)
+
+// Terms are the signed conditions of a decision.
+type Terms struct {
+	Venue, Kiosk string
+	Policy       *Policy
+	Signed       time.Time // when the head in force was signed
+	FreshUntil   time.Time // from here data is stale: the kiosk works on and says so
+	HardAfter    time.Time // from here on nobody is admitted on this data
+	Incomplete   []string  // documents that the head names and the kiosk does not have
+	Versions     []Version
+}
+
+// Version names one document in force.
+type Version struct {
+	Kind, Scope string
+	Version     uint64
+}
+
+// Ledger remembers uses and events. Every method is durable: when it returns nil, the bytes survive a power cut.
+type Ledger interface {
+	// Reserve counts the uses of a pass, takes one and appends the event, in one transaction. It fills ev.Seq. When
+	// the limit is reached nothing is written and the error is a *UsedError.
+	Reserve(ctx context.Context, use Use, ev *Event) error
+
+	// Record appends an event and fills ev.Seq.
+	Record(ctx context.Context, ev *Event) error
+
+	// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with an event.
+	Settle(ctx context.Context, reservation uint64, p Passage) error
+}
+
+// History answers for previous uses without taking one.
+type History interface {
+	Uses(pass PassHash) ([]PastUse, error)
+}
+
+// Moment is the time a decision goes by, as the kiosk's clock believes it.
+type Moment struct {
+	At time.Time
+}
+
+// Lane is where a code was shown.
+type Lane struct {
+	Name string
+	// Sensor tells that a passage sensor is wired. Without one a use is final when it is reserved: nobody could
+	// ever tell that the guest did not walk through.
+	Sensor bool
+}

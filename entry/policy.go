@@ -1,0 +1,165 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package entry
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gatehouse/credential"
+)
+
+// ErrPolicy is wrapped by every fault that Policy.Validate finds. The whole policy is refused and the one in force stays.
+var ErrPolicy = errors.New("entry: the policy is not valid")
+
+// Policy is the rule of a venue, as the signed config brings it.
+type Policy struct {
+	// Accept is asked in order; the first rule that holds admits. No rule admits nobody.
+	Accept []Rule `cbor:"accept" yaml:"accept"`
+	// Private adds kinds of pass whose events carry neither hash nor level. Health and travel are always private.
+	Private []string `cbor:"private,omitempty" yaml:"private,omitempty"`
+	// Lanes are the signed settings of a lane, by its name.
+	Lanes map[string]LaneTerms `cbor:"lanes,omitempty" yaml:"lanes,omitempty"`
+}
+
+// LaneTerms are the signed settings of one lane. A zero value leaves the local or built-in setting.
+type LaneTerms struct {
+	Zone      string   `cbor:"zone,omitempty" yaml:"zone,omitempty"`
+	Pulse     Duration `cbor:"pulse,omitempty" yaml:"pulse,omitempty"`
+	WidePulse Duration `cbor:"wide_pulse,omitempty" yaml:"wide_pulse,omitempty"`
+}
+
+// Rule admits who shows all the passes that it names.
+type Rule struct {
+	Name string   `cbor:"name" yaml:"name"`
+	All  []Clause `cbor:"all" yaml:"all"`
+}
+
+// Clause is one pass of a rule.
+type Clause struct {
+	Kind    string   `cbor:"kind" yaml:"kind"`
+	Issuers []string `cbor:"issuers" yaml:"issuers"`
+	// Level lists the levels that are good enough. A status-like kind must have one: a valid certificate is not a
+	// healthy person.
+	Level []string `cbor:"level,omitempty" yaml:"level,omitempty"`
+	// Uses is how often one pass admits: absent means once for a ticket and without limit for every other kind. The
+	// issuer's own limit can only lower it.
+	Uses *uint `cbor:"uses,omitempty" yaml:"uses,omitempty"`
+}
+
+const kindTicket = "ticket"
+
+// grantWide is the claim of a pass whose holder needs a longer opening.
+const grantWide = "wide"
+
+// statusLike are the kinds that tell a person's state: without a level they would admit a positive test.
+var statusLike = []string{"health", "travel"}
+
+// Bounds of a policy, so that no document can make a decision slow.
+const (
+	maxRules   = 64
+	maxIssuers = 512
+)
+
+// Validate checks a policy as a whole and names the place of the first fault.
+func (p *Policy) Validate() error {
+	if p == nil {
+		return fmt.Errorf("%w: there is none", ErrPolicy)
+	}
+	if len(p.Accept) > maxRules {
+		return fmt.Errorf("%w: accept has %d rules, at most %d are allowed", ErrPolicy, len(p.Accept), maxRules)
+	}
+	names := map[string]bool{}
+	for i, r := range p.Accept {
+		at := fmt.Sprintf("accept[%d] %q", i, r.Name)
+		if r.Name == "" {
+			return fmt.Errorf("%w: %s: give the rule a name; events and staff are told which rule admitted", ErrPolicy, at)
+		}
+		if names[r.Name] {
+			return fmt.Errorf("%w: %s: two rules have this name", ErrPolicy, at)
+		}
+		names[r.Name] = true
+		if len(r.All) != 1 {
+			return fmt.Errorf("%w: %s: all has %d clauses; this version takes rules of exactly one pass", ErrPolicy, at, len(r.All))
+		}
+		for j, c := range r.All {
+			if err := c.validate(); err != nil {
+				return fmt.Errorf("%w: %s: all[%d]: %w", ErrPolicy, at, j, err)
+			}
+		}
+	}
+	for name, l := range p.Lanes {
+		if l.Pulse < 0 || l.WidePulse < 0 {
+			return fmt.Errorf("%w: lanes.%s: a pulse cannot be negative", ErrPolicy, name)
+		}
+	}
+	return nil
+}
+
+func (c *Clause) validate() error {
+	switch {
+	case c.Kind == "":
+		return errors.New("kind is missing (ticket, health, travel, staff, …)")
+	case len(c.Issuers) == 0:
+		return errors.New("issuers is missing: name the issuers whose passes this clause accepts")
+	case len(c.Issuers) > maxIssuers:
+		return fmt.Errorf("issuers has %d names, at most %d are allowed", len(c.Issuers), maxIssuers)
+	case slices.Contains(c.Issuers, ""):
+		return errors.New("issuers has an empty name")
+	case slices.Contains(c.Level, ""):
+		return errors.New("level has an empty name")
+	case len(c.Level) == 0 && slices.Contains(statusLike, c.Kind):
+		return fmt.Errorf("a clause of kind %s needs level: a valid certificate is not a healthy person", c.Kind)
+	case c.Uses != nil && *c.Uses == 0:
+		return errors.New("uses is 0, which admits nobody; leave it out for the kind's own limit")
+	}
+	return nil
+}
+
+// isPrivate tells whether events of a kind carry neither hash nor level.
+func (p *Policy) isPrivate(kind string) bool {
+	return slices.Contains(statusLike, kind) || slices.Contains(p.Private, kind)
+}
+
+// match returns the first rule that takes the pass, or nil.
+func (p *Policy) match(pass *credential.Pass) (*Rule, *Clause) {
+	for i := range p.Accept {
+		r := &p.Accept[i]
+		if len(r.All) == 1 && r.All[0].takes(pass) {
+			return r, &r.All[0]
+		}
+	}
+	return nil, nil
+}
+
+func (c *Clause) takes(p *credential.Pass) bool {
+	return c.Kind == p.Kind && slices.Contains(c.Issuers, p.Issuer) &&
+		(len(c.Level) == 0 || slices.Contains(c.Level, p.Level))
+}
+
+// limit is how often the pass admits under this clause; 0 is without limit.
+func (c *Clause) limit(p *credential.Pass) uint {
+	var limit uint
+	switch {
+	case c.Uses != nil:
+		limit = *c.Uses
+	case c.Kind == kindTicket:
+		limit = 1
+	}
+	if p.Uses != 0 && (limit == 0 || p.Uses < limit) {
+		limit = p.Uses
+	}
+	return limit
+}
+
+// opening is how the lane opens for a pass: longer where its holder needs it.
+func (p *Policy) opening(lane string, pass *credential.Pass) opening {
+	terms := p.Lanes[lane]
+	if pass.Grant == grantWide {
+		return opening{time.Duration(terms.WidePulse), true}
+	}
+	return opening{time.Duration(terms.Pulse), false}
+}

@@ -1,0 +1,68 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package entry_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/entry"
+)
+
+func TestPolicyFaults(t *testing.T) {
+	zero := uint(0)
+	good := func() entry.Clause { return entry.Clause{Kind: "ticket", Issuers: []string{"arena"}} }
+	rule := func(c ...entry.Clause) entry.Rule { return entry.Rule{Name: "day", All: c} }
+	edit := func(f func(*entry.Clause)) []entry.Rule { c := good(); f(&c); return []entry.Rule{rule(c)} }
+	for want, p := range map[string]*entry.Policy{
+		"there is none":           nil,
+		"give the rule a name":    {Accept: []entry.Rule{{All: []entry.Clause{good()}}}},
+		"two rules have this":     {Accept: []entry.Rule{rule(good()), rule(good())}},
+		"exactly one pass":        {Accept: []entry.Rule{rule(good(), good())}},
+		"all has 0 clauses":       {Accept: []entry.Rule{rule()}},
+		"kind is missing":         {Accept: edit(func(c *entry.Clause) { c.Kind = "" })},
+		"issuers is missing":      {Accept: edit(func(c *entry.Clause) { c.Issuers = nil })},
+		"an empty name":           {Accept: edit(func(c *entry.Clause) { c.Issuers = []string{""} })},
+		"level has an empty":      {Accept: edit(func(c *entry.Clause) { c.Level = []string{""} })},
+		"not a healthy person":    {Accept: edit(func(c *entry.Clause) { c.Kind = "health" })},
+		"kind travel needs":       {Accept: edit(func(c *entry.Clause) { c.Kind = "travel" })},
+		"which admits nobody":     {Accept: edit(func(c *entry.Clause) { c.Uses = &zero })},
+		"cannot be negative":      {Lanes: map[string]entry.LaneTerms{"in-1": {Pulse: -1}}},
+		"at most 64 are":          {Accept: make([]entry.Rule, 65)},
+		"at most 512 are":         {Accept: edit(func(c *entry.Clause) { c.Issuers = make([]string, 513) })},
+		`accept[0] "day": all[0]`: {Accept: edit(func(c *entry.Clause) { c.Kind = "" })},
+	} {
+		err := p.Validate()
+		if !errors.Is(err, entry.ErrPolicy) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	if err := (&entry.Policy{Accept: []entry.Rule{rule(good())}}).Validate(); err != nil {
+		t.Errorf("a good policy: %v", err)
+	}
+}
+
+func TestDurationText(t *testing.T) {
+	for text, want := range map[string]time.Duration{"500ms": 500 * time.Millisecond, "24h": 24 * time.Hour, "270d": 270 * 24 * time.Hour, "0s": 0} {
+		var d entry.Duration
+		if err := d.UnmarshalText([]byte(text)); err != nil || time.Duration(d) != want {
+			t.Errorf("%s: %v %v", text, time.Duration(d), err)
+		}
+		b, err := d.MarshalText()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back entry.Duration
+		if err := back.UnmarshalText(b); err != nil || back != d {
+			t.Errorf("%s → %s → %v %v", text, b, time.Duration(back), err)
+		}
+	}
+	for _, text := range []string{"", "d", "1", "1.5d", "99999999d", "9999999999999999d", "abc"} {
+		if err := new(entry.Duration).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was taken", text)
+		}
+	}
+}
