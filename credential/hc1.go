@@ -214,8 +214,8 @@ func (c *certificate) check() error {
 	return nil
 }
 
-// level is "" for a test result that is neither positive nor negative and for doses that are not
-// numbers, so that no rule takes them for something else.
+// level is "" for a test result that is neither positive nor negative and for doses that make no
+// sense, so that no rule takes them for something else.
 func (c *certificate) level() string {
 	switch e := &c.entry; {
 	case c.usage == DCCRecovery:
@@ -224,10 +224,12 @@ func (c *certificate) level() string {
 		return LevelNegative
 	case c.usage == DCCTest && string(e.result) == snomedDetected:
 		return LevelPositive
-	case c.usage != DCCVaccination || e.dosed != 2 || e.dose < 1 || e.doses < 1:
+	case c.usage != DCCVaccination || e.dosed != 2:
 		return ""
 	case e.dose < e.doses:
 		return LevelPartial
+	case e.doses < 1:
+		return ""
 	}
 	return LevelVaccinated
 }

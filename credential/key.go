@@ -78,11 +78,12 @@ type Key struct {
 
 // Bounds of what a Key may hold. RSA above 8192 bits only serves to make a check slow.
 const (
-	maxKeyID    = 64
-	minRSABits  = 2048
-	maxRSABits  = 8192
-	maxIssuer   = 32
-	maxScopeLen = 64
+	maxKeyID     = 64
+	minRSABits   = 2048
+	maxRSABits   = 8192
+	maxKeyIssuer = 256 // issuers of other formats are URLs
+	maxIssuer    = 32  // iss of a Gatehouse pass
+	maxScopeLen  = 64
 )
 
 // Validate reports whether the key can be used as it says: names within bounds, known formats, well
@@ -90,8 +91,8 @@ const (
 // which field is wrong.
 func (k Key) Validate() error {
 	switch {
-	case k.Issuer == "" || len(k.Issuer) > maxIssuer:
-		return fmt.Errorf("credential: key of issuer %q: the issuer's name must have 1 to %d bytes", k.Issuer, maxIssuer)
+	case k.Issuer == "" || len(k.Issuer) > maxKeyIssuer:
+		return fmt.Errorf("credential: key of issuer %q: the issuer's name must have 1 to %d bytes", k.Issuer, maxKeyIssuer)
 	case len(k.ID) == 0 || len(k.ID) > maxKeyID:
 		return fmt.Errorf("credential: key of issuer %q: the key identifier must have 1 to %d bytes", k.Issuer, maxKeyID)
 	case !k.NotBefore.IsZero() && !k.NotAfter.IsZero() && k.NotAfter.Before(k.NotBefore):
