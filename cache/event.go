@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"gatehouse/entry"
+)
+
+// errEvent says that a stored event cannot be read.
+var errEvent = errors.New("an event cannot be read")
+
+func eventKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+// encodeEvent writes an event without its number, which is its key, in deterministic CBOR (RFC 8949, section 4.2) with
+// the time in microseconds.
+func encodeEvent(ev *entry.Event) ([]byte, error) {
+	body, err := deterministicCBOR.Marshal(ev)
+	if err != nil {
+		return nil, fmt.Errorf("cache: encode an event: %w", err)
+	}
+	return body, nil
+}
+
+func decodeEvent(key, sealed []byte) (entry.Event, error) {
+	body, err := unseal(key, sealed)
+	if err != nil || len(key) != 8 {
+		return entry.Event{}, errEvent
+	}
+	var ev entry.Event
+	if err := storedCBOR.Unmarshal(body, &ev); err != nil {
+		return entry.Event{}, errEvent
+	}
+	ev.Seq = binary.BigEndian.Uint64(key)
+	if !ev.At.IsZero() {
+		// Seconds as a float come back a fraction of a microsecond off.
+		ev.At = ev.At.Round(time.Microsecond).UTC()
+	}
+	return ev, nil
+}
+
+// appendEvent gives an event the next number and puts it at the end.
+func (l *Ledger) appendEvent(tx *bbolt.Tx, body []byte) (uint64, error) {
+	events := tx.Bucket(eventBucket)
+	events.FillPercent = 1 // only ever appended to
+	seq, err := events.NextSequence()
+	if err != nil {
+		return 0, err
+	}
+	key := eventKey(seq)
+	if last, _ := events.Cursor().Last(); last != nil && string(last) >= string(key) {
+		return 0, l.file.damaged("its events are numbered beyond the next one")
+	}
+	return seq, events.Put(key, seal(key, body))
+}

@@ -1,0 +1,346 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"path/filepath"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"gatehouse/entry"
+)
+
+var morning = time.Date(2026, 5, 4, 9, 30, 0, 123456000, time.UTC)
+
+func ledgerPath(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "ledger.db")
+}
+
+func openLedger(tb testing.TB, path string) *Ledger {
+	tb.Helper()
+	l, err := OpenLedger(path, LedgerOptions{At: morning})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { l.Close() })
+	return l
+}
+
+func passHash(n uint64) (h entry.PassHash) {
+	binary.BigEndian.PutUint64(h[:], n*0x9E3779B97F4A7C15)
+	h[15] = 1
+	return h
+}
+
+func admission(lane string) *entry.Event {
+	return &entry.Event{
+		At: morning, Kind: entry.EventDecision, Lane: lane, Outcome: entry.Admit, Reason: entry.ReasonOK,
+		Format: "gh1", Issuer: "arena", KeyID: []byte{1, 2, 3, 4, 5, 6, 7, 8}, PassKind: "ticket", Rule: "day ticket",
+		Steps: []entry.StepCode{entry.StepVerify, entry.StepUses},
+	}
+}
+
+func reserve(tb testing.TB, l *Ledger, pass entry.PassHash, limit uint) uint64 {
+	tb.Helper()
+	ev := admission("in-1")
+	if err := l.Reserve(tb.Context(), entry.Use{Pass: pass, Limit: limit}, ev); err != nil {
+		tb.Fatal(err)
+	}
+	return ev.Seq
+}
+
+func states(tb testing.TB, l *Ledger, pass entry.PassHash) []entry.UseState {
+	tb.Helper()
+	past, err := l.Uses(pass)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	got := []entry.UseState{}
+	for _, u := range past {
+		got = append(got, u.State)
+	}
+	return got
+}
+
+func TestReserveTakesOneUseAndAppendsOneEvent(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	ev := admission("in-1")
+	ev.Pass = passHash(1)
+	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 2, Final: true}, ev); err != nil {
+		t.Fatal(err)
+	}
+	if ev.Seq != 1 || l.Commits() != 1 {
+		t.Fatalf("event number %d after %d commits, want 1 and 1", ev.Seq, l.Commits())
+	}
+	events, err := l.Events(0, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(events) != 1 || !reflect.DeepEqual(events[0], *ev) {
+		t.Errorf("stored %+v, want %+v", events, *ev)
+	}
+	want := []entry.PastUse{{Seq: 1, At: morning, Lane: "in-1", State: entry.UseCommitted}}
+	if past, err := l.Uses(passHash(1)); err != nil || !reflect.DeepEqual(past, want) {
+		t.Errorf("uses %+v, %v; want %+v", past, err, want)
+	}
+}
+
+func TestReserveAtTheLimitWritesNothing(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	reserve(t, l, passHash(1), 1)
+	ev := admission("in-2")
+	err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 1}, ev)
+	var used *entry.UsedError
+	if !errors.As(err, &used) || !errors.Is(err, entry.ErrUsed) {
+		t.Fatalf("got %v, want a UsedError", err)
+	}
+	if len(used.Past) != 1 || used.Past[0].Lane != "in-1" || used.Past[0].State != entry.UseReserved {
+		t.Errorf("it tells of %+v", used.Past)
+	}
+	if ev.Seq != 0 || l.Commits() != 1 {
+		t.Errorf("event number %d after %d commits: something was written", ev.Seq, l.Commits())
+	}
+	if events, _ := l.Events(0, 10); len(events) != 1 {
+		t.Errorf("%d events, want 1", len(events))
+	}
+}
+
+func TestReserveRefusesAUseWithoutPassOrLimit(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	for _, use := range []entry.Use{{Limit: 1}, {Pass: passHash(1)}} {
+		if err := l.Reserve(t.Context(), use, admission("in-1")); !errors.Is(err, ErrUse) {
+			t.Errorf("%+v: got %v", use, err)
+		}
+	}
+}
+
+// Rivals looked a ticket up and inserted its use in two steps; two gates then admitted it at the same moment.
+func TestRivalUsedCheckAndInsertWithoutOneTransaction(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	for ticket := range uint64(30) {
+		var won, refused sync.Map
+		var lanes sync.WaitGroup
+		start := make(chan struct{})
+		for _, lane := range []string{"in-1", "in-2"} {
+			lanes.Go(func() {
+				<-start
+				err := l.Reserve(t.Context(), entry.Use{Pass: passHash(ticket + 1), Limit: 1}, admission(lane))
+				switch {
+				case err == nil:
+					won.Store(lane, true)
+				case errors.Is(err, entry.ErrUsed):
+					refused.Store(lane, true)
+				default:
+					t.Error(err)
+				}
+			})
+		}
+		close(start)
+		lanes.Wait()
+		if count(&won) != 1 || count(&refused) != 1 {
+			t.Fatalf("ticket %d: %d lanes admitted it, %d refused it", ticket, count(&won), count(&refused))
+		}
+	}
+}
+
+func count(m *sync.Map) (n int) {
+	m.Range(func(any, any) bool { n++; return true })
+	return n
+}
+
+func TestSettle(t *testing.T) {
+	for _, c := range []struct {
+		passages []entry.Passage
+		want     entry.UseState
+	}{
+		{[]entry.Passage{entry.Passed}, entry.UseCommitted},
+		{[]entry.Passage{entry.PassageUnknown}, entry.UseCommitted},
+		{[]entry.Passage{entry.Fault}, entry.UseCommitted},
+		{[]entry.Passage{entry.NotPassed}, entry.UseAnnulled},
+		{[]entry.Passage{entry.NotPassed, entry.NotPassed}, entry.UseAnnulled},
+		{[]entry.Passage{entry.NotPassed, entry.Passed}, entry.UseCommitted},
+	} {
+		l := openLedger(t, ledgerPath(t))
+		seq := reserve(t, l, passHash(1), 1)
+		for _, p := range c.passages {
+			if err := l.Settle(t.Context(), seq, p); err != nil {
+				t.Fatalf("%v: %v", c.passages, err)
+			}
+		}
+		if got := states(t, l, passHash(1)); len(got) != 1 || got[0] != c.want {
+			t.Errorf("%v: %v, want %v", c.passages, got, c.want)
+		}
+	}
+}
+
+func TestSettleRefusesWhatIsNotOpen(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	seq := reserve(t, l, passHash(1), 1)
+	if err := l.Settle(t.Context(), seq, "flown"); err == nil {
+		t.Error("an unheard-of passage was taken")
+	}
+	if err := l.Settle(t.Context(), seq+1, entry.Passed); !errors.Is(err, ErrNoReservation) {
+		t.Errorf("a reservation never made: %v", err)
+	}
+	if err := l.Settle(t.Context(), seq, entry.Passed); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Settle(t.Context(), seq, entry.NotPassed); !errors.Is(err, ErrNoReservation) {
+		t.Errorf("a committed use was settled again: %v", err)
+	}
+	if got := states(t, l, passHash(1)); got[0] != entry.UseCommitted {
+		t.Errorf("it became %v", got)
+	}
+}
+
+func TestAnAnnulledUseCanBeTakenAgain(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	if err := l.Settle(t.Context(), reserve(t, l, passHash(1), 1), entry.NotPassed); err != nil {
+		t.Fatal(err)
+	}
+	reserve(t, l, passHash(1), 1)
+	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 1}, admission("in-1")); !errors.Is(err, entry.ErrUsed) {
+		t.Errorf("third time: %v", err)
+	}
+}
+
+func TestReopenRemembers(t *testing.T) {
+	path := ledgerPath(t)
+	l := openLedger(t, path)
+	id := l.ID()
+	reserve(t, l, passHash(1), 1)
+	annulled := reserve(t, l, passHash(2), 1)
+	if err := l.Settle(t.Context(), annulled, entry.NotPassed); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Record(t.Context(), &entry.Event{At: morning, Kind: entry.EventStart}); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	l = openLedger(t, path)
+	if l.ID() != id || l.Recovered() != 1 {
+		t.Errorf("id kept: %v; %d reservations recovered, want 1", l.ID() == id, l.Recovered())
+	}
+	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 1}, admission("in-1")); !errors.Is(err, entry.ErrUsed) {
+		t.Errorf("the use was forgotten: %v", err)
+	}
+	if got := states(t, l, passHash(1)); got[0] != entry.UseCommitted {
+		t.Errorf("an open reservation became %v, want committed", got)
+	}
+	if got := states(t, l, passHash(2)); got[0] != entry.UseAnnulled {
+		t.Errorf("an annulled use became %v", got)
+	}
+	events, err := l.Events(4, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := entry.Event{Seq: 4, At: morning, Kind: entry.EventPassage, Lane: "in-1", Passage: entry.PassageUnknown, Of: 1}
+	if len(events) != 1 || !reflect.DeepEqual(events[0], want) {
+		t.Errorf("recorded %+v, want %+v", events, want)
+	}
+	l.Close()
+	if l = openLedger(t, path); l.Recovered() != 0 {
+		t.Errorf("the second start recovered %d again", l.Recovered())
+	}
+}
+
+func TestEventsPages(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	for range 5 {
+		if err := l.Record(t.Context(), &entry.Event{Kind: entry.EventIncident}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events, err := l.Events(2, 3)
+	if err != nil || len(events) != 3 || events[0].Seq != 2 || events[2].Seq != 4 || !events[0].At.IsZero() {
+		t.Errorf("got %+v, %v", events, err)
+	}
+}
+
+// stall makes the writer wait inside a transaction until the returned function is called.
+func stall(t *testing.T, l *Ledger) (release func()) {
+	t.Helper()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	var stalled sync.WaitGroup
+	stalled.Go(func() {
+		l.submit(context.Background(), func(*bbolt.Tx) error {
+			close(entered)
+			<-leave
+			return nil
+		})
+	})
+	<-entered
+	return func() { close(leave); stalled.Wait() }
+}
+
+func TestACallerWhoseContextEndsLeavesAndTheWriteGoesOn(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	release := stall(t, l)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	ev := admission("in-1")
+	err := l.Reserve(ctx, entry.Use{Pass: passHash(1), Limit: 1}, ev)
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrOutcomeUnknown) {
+		t.Errorf("got %v", err)
+	}
+	release()
+	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 1}, admission("in-1")); !errors.Is(err, entry.ErrUsed) {
+		t.Errorf("the queued use was lost: %v", err)
+	}
+	if ev.Seq != 0 {
+		t.Error("the event of a caller who left was touched")
+	}
+}
+
+func TestAContextThatEndedWritesNothing(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := l.Record(ctx, admission("in-1"))
+	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrOutcomeUnknown) {
+		t.Errorf("got %v", err)
+	}
+	if l.Record(t.Context(), admission("in-1")); l.Commits() != 1 {
+		t.Errorf("%d commits, want 1", l.Commits())
+	}
+}
+
+func TestCloseWritesWhatWaits(t *testing.T) {
+	path := ledgerPath(t)
+	l := openLedger(t, path)
+	release := stall(t, l)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := l.Record(ctx, admission("in-1")); !errors.Is(err, ErrOutcomeUnknown) {
+		t.Fatal(err)
+	}
+	var closing sync.WaitGroup
+	closing.Go(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	release()
+	closing.Wait()
+	if err := l.Record(t.Context(), admission("in-1")); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	if _, err := l.Uses(passHash(1)); !errors.Is(err, ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+	if events, err := openLedger(t, path).Events(1, 10); err != nil || len(events) != 1 {
+		t.Errorf("%d events, %v; want the one that waited", len(events), err)
+	}
+}

@@ -1,0 +1,235 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+// A page size of our own lets a file move between boards: a Pi 5 kernel has pages of 16 KiB.
+const (
+	pageSize    = 4096
+	lockTimeout = time.Second
+	fileMode    = 0o600
+)
+
+// initialMap is the address space, not memory, that is mapped from the start: growing a map blocks on readers. 32-bit
+// boards have little of it.
+func initialMap() int {
+	if strconv.IntSize == 32 {
+		return 32 << 20
+	}
+	return 256 << 20
+}
+
+// file is an open database. Its transactions turn bbolt's panics and faults of the medium into ErrDamaged; after one,
+// or after a write that the disk did not confirm, the file answers every further transaction with that error, because
+// bbolt may hold its locks or believe in pages that are not there.
+type file struct {
+	db    *bbolt.DB
+	fd    *os.File
+	path  string
+	kind  kind
+	fault atomic.Pointer[error]
+}
+
+// openFile opens the database at path, or creates it where there is none.
+func openFile(path string, k kind, noSync bool) (*file, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = create(path, k)
+	}
+	if err != nil {
+		return nil, explain(path, k, err)
+	}
+	f, err := mapFile(path, k, 0, noSync)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.checkHead(); err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// mapFile hands the file to bbolt. bbolt panics in Open on a damaged freelist or a short file, with the descriptor open
+// and locked; it is kept here so that it can be closed. create is os.O_CREATE|os.O_EXCL or 0: an existing file that
+// vanished meanwhile must not come back empty.
+func mapFile(path string, k kind, create int, noSync bool) (f *file, err error) {
+	f = &file{path: path, kind: k}
+	defer func() {
+		if r := recover(); r != nil {
+			err = f.damaged(r)
+		}
+		if err != nil && f.fd != nil {
+			f.fd.Close() // a second close after bbolt's own is refused by os.File
+		}
+	}()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+
+	f.db, err = bbolt.Open(path, fileMode, &bbolt.Options{
+		Timeout:         lockTimeout,
+		PageSize:        pageSize,
+		FreelistType:    bbolt.FreelistMapType,
+		InitialMmapSize: initialMap(),
+		NoStatistics:    true,
+		NoSync:          noSync,
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			fd, err := os.OpenFile(name, flag&^os.O_CREATE|create, mode)
+			if err != nil {
+				return nil, err
+			}
+			f.fd = fd
+			info, err := fd.Stat()
+			switch {
+			case err != nil:
+				return nil, err
+			case !info.Mode().IsRegular():
+				return nil, errors.New("it is not a regular file")
+			case info.Size() == 0 && create == 0:
+				// bbolt would make a new database of it: files are created whole, so an empty one lost its content.
+				return nil, f.damaged("it is empty")
+			}
+			return fd, nil
+		},
+	})
+	if err != nil {
+		return nil, explain(path, k, err)
+	}
+	return f, f.checkSize()
+}
+
+// checkSize finds a file that was cut short, before a lookup runs off its end.
+func (f *file) checkSize() error {
+	var want int64
+	if err := f.view(func(tx *bbolt.Tx) error { want = tx.Size(); return nil }); err != nil {
+		return err
+	}
+	info, err := f.fd.Stat()
+	if err != nil {
+		return explain(f.path, f.kind, err)
+	}
+	if info.Size() < want {
+		return f.damaged(fmt.Sprintf("%d bytes of %d are there", info.Size(), want))
+	}
+	return nil
+}
+
+// view runs a read transaction.
+func (f *file) view(fn func(*bbolt.Tx) error) (err error) {
+	if fault := f.fault.Load(); fault != nil {
+		return *fault
+	}
+	defer f.guard(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	return f.closed(f.db.View(fn))
+}
+
+// update runs a write transaction. An error of fn comes back as it is, with nothing written.
+func (f *file) update(fn func(*bbolt.Tx) error) (err error) {
+	if fault := f.fault.Load(); fault != nil {
+		return *fault
+	}
+	defer f.guard(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	committing := false
+	err = f.db.Update(func(tx *bbolt.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		committing = true
+		return nil
+	})
+	if err == nil || !committing {
+		return f.closed(err)
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("cache: %s: %w: %w; free some space on its partition", f.path, ErrFull, err)
+	}
+	fault := fmt.Errorf("cache: %s: %w: %w; check the card (dmesg) and restart gatehoused", f.path, ErrWrite, err)
+	f.fault.Store(&fault)
+	return fault
+}
+
+// guard ends a transaction that panicked. It is deferred, so that its recover counts.
+func (f *file) guard(err *error) {
+	if r := recover(); r != nil {
+		fault := f.damaged(r)
+		f.fault.Store(&fault)
+		*err = fault
+	}
+}
+
+func (f *file) closed(err error) error {
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		return fmt.Errorf("cache: %s: %w", f.path, ErrClosed)
+	}
+	return err
+}
+
+// damaged makes the error of a file that cannot be trusted.
+func (f *file) damaged(what any) error {
+	return damaged(f.path, f.kind, what)
+}
+
+// close releases the file. After a fault bbolt's own Close could wait for a lock that nobody gives back: then only the
+// descriptor goes, and with it the lock on the file.
+func (f *file) close() error {
+	if f.fault.Load() != nil {
+		return f.fd.Close()
+	}
+	return f.db.Close()
+}
+
+func damaged(path string, k kind, what any) error {
+	return fmt.Errorf("cache: %s: %w (%v); %s", path, ErrDamaged, what, k.repair())
+}
+
+// explain turns what the system or bbolt said about opening a file into what a technician does about it.
+func explain(path string, k kind, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ErrDamaged), errors.Is(err, ErrInUse), errors.Is(err, ErrNewerSchema):
+		return err
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("cache: %s: %w; ask the running daemon: gatehouse status", path, ErrInUse)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("cache: %s: %w; it must belong to the user that runs gatehoused: ls -l %s", path, err, filepath.Dir(path))
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("cache: %s: %w; the state directory must be on a partition that can be written: findmnt -T %s", path, err, filepath.Dir(path))
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("cache: %s: %w; make the state directory: install -d -m 0700 %s", path, err, filepath.Dir(path))
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("cache: %s: %w: %w; free some space on its partition", path, ErrFull, err)
+	case isDamage(err):
+		return damaged(path, k, err)
+	}
+	return fmt.Errorf("cache: %s: %w", path, err)
+}
+
+// isDamage tells bbolt's complaints about what is in a file from those of the system about getting at it.
+func isDamage(err error) bool {
+	for _, e := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, syscall.EIO} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	var errno syscall.Errno
+	var pathErr *fs.PathError
+	return !errors.As(err, &errno) && !errors.As(err, &pathErr)
+}

@@ -1,0 +1,178 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"gatehouse/entry"
+)
+
+// Reserve counts the uses of a pass, takes one and appends the event, in one transaction, and returns when it is
+// durable. It fills ev.Seq. At the limit nothing is written and the error is a *entry.UsedError with every previous use.
+// When ctx ends first the error is ctx's, with ErrOutcomeUnknown once the write was queued.
+func (l *Ledger) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) error {
+	if use.Pass == (entry.PassHash{}) || use.Limit == 0 {
+		return ErrUse
+	}
+	body, err := encodeEvent(ev)
+	if err != nil {
+		return err
+	}
+	taken := useEntry{At: ev.At.UnixMicro(), Lane: ev.Lane, State: stateReserved}
+	if use.Final {
+		taken.State = stateCommitted
+	}
+	err = l.submit(ctx, func(tx *bbolt.Tx) error {
+		seq, err := l.reserve(tx, use, taken, body)
+		taken.Seq = seq
+		return err
+	})
+	if err == nil {
+		ev.Seq = taken.Seq
+	}
+	return err
+}
+
+func (l *Ledger) reserve(tx *bbolt.Tx, use entry.Use, taken useEntry, body []byte) (uint64, error) {
+	record, err := l.readUses(tx, use.Pass)
+	if err != nil {
+		return 0, err
+	}
+	if record.standing() >= use.Limit {
+		return 0, &entry.UsedError{Past: record.past()}
+	}
+	seq, err := l.appendEvent(tx, body)
+	if err != nil {
+		return 0, err
+	}
+	taken.Seq = seq
+	record.Uses = append(record.Uses, taken)
+	record.keepUntil(use.Expires)
+	if err := writeUses(tx, use.Pass, record); err != nil {
+		return 0, err
+	}
+	if taken.State != stateReserved {
+		return seq, nil
+	}
+	key := eventKey(seq)
+	return seq, tx.Bucket(openBucket).Put(key, seal(key, use.Pass[:]))
+}
+
+// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with an event, durably. A
+// passage that comes after the annulment commits the use again, as long as this ledger is open. ErrNoReservation when
+// the use was committed before. A context that ends counts as for Reserve.
+func (l *Ledger) Settle(ctx context.Context, reservation uint64, p entry.Passage) error {
+	state := stateCommitted
+	switch p {
+	case entry.NotPassed:
+		state = stateAnnulled
+	case entry.Passed, entry.PassageUnknown, entry.Fault:
+	default:
+		return fmt.Errorf("cache: %q is no way in which an admission ends", p)
+	}
+	return l.submit(ctx, func(tx *bbolt.Tx) error {
+		r, err := l.findOpen(tx, reservation)
+		if err != nil {
+			return err
+		}
+		return r.end(tx, state)
+	})
+}
+
+// reservation is a use that can still change its state.
+type reservation struct {
+	seq    uint64
+	pass   entry.PassHash
+	record *useRecord
+	use    *useEntry // within record
+}
+
+func (l *Ledger) findOpen(tx *bbolt.Tx, seq uint64) (*reservation, error) {
+	key := eventKey(seq)
+	sealed := tx.Bucket(openBucket).Get(key)
+	if sealed == nil {
+		return nil, fmt.Errorf("%w: %d", ErrNoReservation, seq)
+	}
+	hash, err := unseal(key, sealed)
+	if err != nil || len(hash) != len(entry.PassHash{}) {
+		return nil, l.file.damaged("a reservation cannot be read")
+	}
+	r := &reservation{seq: seq, pass: entry.PassHash(hash)}
+	if r.record, err = l.readUses(tx, r.pass); err != nil {
+		return nil, err
+	}
+	if r.use = r.record.find(seq); r.use == nil {
+		return nil, l.file.damaged("the use of a reservation is missing")
+	}
+	return r, nil
+}
+
+// end writes the state. An annulled use stays open, for the passage that may come late.
+func (r *reservation) end(tx *bbolt.Tx, state useState) error {
+	if r.use.State != state {
+		r.use.State = state
+		if err := writeUses(tx, r.pass, r.record); err != nil {
+			return err
+		}
+	}
+	if state == stateAnnulled {
+		return nil
+	}
+	return tx.Bucket(openBucket).Delete(eventKey(r.seq))
+}
+
+// recover ends the reservations that the last process left open.
+func (l *Ledger) recover(at time.Time) error {
+	var left []uint64
+	err := l.file.view(func(tx *bbolt.Tx) error {
+		return tx.Bucket(openBucket).ForEach(func(key, _ []byte) error {
+			if len(key) != 8 {
+				return l.file.damaged("a reservation cannot be read")
+			}
+			left = append(left, binary.BigEndian.Uint64(key))
+			return nil
+		})
+	})
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	return l.file.update(func(tx *bbolt.Tx) error {
+		for _, seq := range left {
+			if err := l.recoverOne(tx, seq, at); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// recoverOne commits a reserved use as unknown, with an event that says so. Of an annulled one nothing is left to
+// wait for.
+func (l *Ledger) recoverOne(tx *bbolt.Tx, seq uint64, at time.Time) error {
+	r, err := l.findOpen(tx, seq)
+	if err != nil {
+		return err
+	}
+	if r.use.State == stateAnnulled {
+		return tx.Bucket(openBucket).Delete(eventKey(seq))
+	}
+	if err := r.end(tx, stateCommitted); err != nil {
+		return err
+	}
+	body, err := encodeEvent(&entry.Event{
+		At: at, Kind: entry.EventPassage, Lane: r.use.Lane, Passage: entry.PassageUnknown, Of: seq,
+	})
+	if err != nil {
+		return err
+	}
+	l.recovered++
+	_, err = l.appendEvent(tx, body)
+	return err
+}

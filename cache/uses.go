@@ -1,0 +1,169 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"go.etcd.io/bbolt"
+
+	"gatehouse/entry"
+)
+
+// useRecord is what the ledger keeps of one pass.
+type useRecord struct {
+	Expires int64      `cbor:"1,keyasint"` // Unix seconds; kept at least until then
+	Uses    []useEntry `cbor:"2,keyasint"` // oldest first
+}
+
+// never is the expiry of a pass that has none.
+const never = math.MaxInt64
+
+// useEntry is one use of a pass.
+type useEntry struct {
+	_     struct{} `cbor:",toarray"`
+	Seq   uint64   // of the event that took it
+	At    int64    // Unix microseconds
+	Lane  string
+	State useState
+}
+
+// useState is entry.UseState as it is stored.
+type useState uint8
+
+const (
+	stateReserved  useState = 1
+	stateCommitted useState = 2
+	stateAnnulled  useState = 3
+)
+
+func (s useState) entry() entry.UseState {
+	switch s {
+	case stateReserved:
+		return entry.UseReserved
+	case stateAnnulled:
+		return entry.UseAnnulled
+	}
+	return entry.UseCommitted
+}
+
+// standing is how many uses count: all that were not annulled.
+func (r *useRecord) standing() (n uint) {
+	for _, u := range r.Uses {
+		if u.State != stateAnnulled {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *useRecord) find(seq uint64) *useEntry {
+	for i := range r.Uses {
+		if r.Uses[i].Seq == seq {
+			return &r.Uses[i]
+		}
+	}
+	return nil
+}
+
+// keepUntil moves the expiry later, never earlier: a pass may have been issued again with another one.
+func (r *useRecord) keepUntil(t time.Time) {
+	expires := int64(never)
+	if !t.IsZero() {
+		expires = t.Unix()
+	}
+	r.Expires = max(r.Expires, expires)
+}
+
+func (r *useRecord) past() []entry.PastUse {
+	if r == nil || len(r.Uses) == 0 {
+		return nil
+	}
+	past := make([]entry.PastUse, len(r.Uses))
+	for i, u := range r.Uses {
+		past[i] = entry.PastUse{Seq: u.Seq, At: time.UnixMicro(u.At).UTC(), Lane: u.Lane, State: u.State.entry()}
+	}
+	return past
+}
+
+// readUses reads the record of a pass; of a pass that was never used it is empty.
+func (l *Ledger) readUses(tx *bbolt.Tx, pass entry.PassHash) (*useRecord, error) {
+	record := &useRecord{}
+	body, err := find(tx.Bucket(useBucket).Cursor(), pass[:])
+	if err != nil {
+		return nil, l.file.damaged(err)
+	}
+	if body == nil {
+		return record, nil
+	}
+	if err := storedCBOR.Unmarshal(body, record); err != nil {
+		return nil, l.file.damaged("the uses of a pass cannot be read")
+	}
+	return record, nil
+}
+
+func writeUses(tx *bbolt.Tx, pass entry.PassHash, r *useRecord) error {
+	body, err := deterministicCBOR.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("cache: encode the uses of a pass: %w", err)
+	}
+	return tx.Bucket(useBucket).Put(pass[:], seal(pass[:], body))
+}
+
+// find looks a key up and returns the value within its seal, or nil when the key is absent. Absence is not believed
+// blindly, because a flipped bit in a key hides it: both neighbours must lie where they belong and be whole.
+func find(c *bbolt.Cursor, key []byte) ([]byte, error) {
+	at, sealed := c.Seek(key)
+	if at != nil {
+		body, err := unseal(at, sealed)
+		order := bytes.Compare(at, key)
+		if err != nil || order == 0 {
+			return body, err
+		}
+		if order < 0 {
+			return nil, errKeyOrder
+		}
+		at, sealed = c.Prev()
+	} else {
+		at, sealed = c.Last()
+	}
+	if at == nil {
+		return nil, nil
+	}
+	if bytes.Compare(at, key) >= 0 {
+		return nil, errKeyOrder
+	}
+	_, err := unseal(at, sealed)
+	return nil, err
+}
+
+// The encodings of what is stored: one form for one value, and bounded when it is read back.
+var (
+	deterministicCBOR = mustEnc(cbor.EncOptions{
+		Sort: cbor.SortBytewiseLexical, ShortestFloat: cbor.ShortestFloatNone, NaNConvert: cbor.NaNConvertReject,
+		InfConvert: cbor.InfConvertReject, IndefLength: cbor.IndefLengthForbidden, Time: cbor.TimeUnixMicro,
+	})
+	storedCBOR = mustDec(cbor.DecOptions{DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden})
+)
+
+// mustEnc panics on options that contradict each other, which no input can cause.
+func mustEnc(o cbor.EncOptions) cbor.EncMode {
+	m, err := o.EncMode()
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
+
+func mustDec(o cbor.DecOptions) cbor.DecMode {
+	m, err := o.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return m
+}
