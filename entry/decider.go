@@ -127,11 +127,11 @@ func (d *Decision) notRevoked(b Belief, p *credential.Pass) bool {
 }
 
 func (d *Decision) fresh(t *Terms, at time.Time) bool {
-	switch {
-	case !at.Before(t.HardAfter):
+	switch t.Freshness(at) {
+	case Hard:
 		d.refuse(StepFreshness, ReasonStaleData, "signed "+t.Signed.UTC().Format(time.RFC3339)+", hard since "+t.HardAfter.UTC().Format(time.RFC3339))
 		return false
-	case !at.Before(t.FreshUntil):
+	case Stale:
 		d.Stale = true
 		d.hold(StepFreshness, "stale since "+t.FreshUntil.UTC().Format(time.RFC3339))
 	default:

@@ -57,6 +57,27 @@ type Terms struct {
 	Versions     []Version
 }
 
+// Freshness is how well what the kiosk believes can be relied on.
+type Freshness string
+
+// The bands of freshness. There is no cliff between the first two: a stale kiosk works on and says so.
+const (
+	Fresh Freshness = "fresh"
+	Stale Freshness = "stale"
+	Hard  Freshness = "hard"
+)
+
+// Freshness is the band at a time. It is the age of signed data, never of the last connection.
+func (t *Terms) Freshness(at time.Time) Freshness {
+	switch {
+	case !at.Before(t.HardAfter):
+		return Hard
+	case !at.Before(t.FreshUntil):
+		return Stale
+	}
+	return Fresh
+}
+
 // Version names one document in force.
 type Version struct {
 	Kind, Scope string
