@@ -1,0 +1,137 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"gatehouse/credential"
+	"gatehouse/entry"
+)
+
+// batch is the batch verifier: what holds for every line, and the trust lists seen so far.
+type batch struct {
+	trust       *trustList
+	now         func() time.Time
+	diagnostics io.Writer
+	lists       map[string]*trustList // by their JSON: most lines of a file repeat one list
+}
+
+// maxLists bounds the memory of trust lists.
+const maxLists = 1024
+
+// question is a line of input.
+type question struct {
+	ID      json.RawMessage `json:"id"`
+	Code    code            `json:"code"`
+	At      *time.Time      `json:"at"`
+	Trust   json.RawMessage `json:"trust"`
+	Revoked []string        `json:"revoked"`
+}
+
+// answer is a line of output. All members are always there.
+type answer struct {
+	ID      json.RawMessage   `json:"id"`
+	Outcome string            `json:"outcome"`
+	Reason  entry.Reason      `json:"reason"`
+	Format  credential.Format `json:"format"`
+	Issuer  string            `json:"issuer"`
+	KID     string            `json:"kid"`
+}
+
+// code is one text, or the texts of a code that comes in parts.
+type code []string
+
+func (c *code) UnmarshalJSON(b []byte) error {
+	var one string
+	if err := json.Unmarshal(b, &one); err == nil {
+		*c = code{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(c))
+}
+
+func (b *batch) answer(number int, line []byte) answer {
+	var q question
+	if err := json.Unmarshal(line, &q); err != nil {
+		// What was wrong is said without the line, which holds a pass.
+		fmt.Fprintf(b.diagnostics, "gatehouse: line %d is not as `gatehouse verify --help` says\n", number)
+		return answer{ID: q.echo(), Outcome: "invalid", Reason: entry.ReasonMalformed}
+	}
+	at := b.now()
+	if q.At != nil {
+		at = *q.At
+	}
+	pass, err := q.Code.verify(b.trustOf(number, q.Trust), at)
+	a := answer{ID: q.echo(), Outcome: "invalid", Reason: entry.ReasonOf(err)}
+	var refusal *credential.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		a.Format, a.Issuer, a.KID = refusal.Format, refusal.Issuer, hex.EncodeToString(refusal.KeyID)
+	case err == nil:
+		a.Format, a.Issuer, a.KID = pass.Format, pass.Issuer, hex.EncodeToString(pass.KeyID)
+		if a.Outcome = "valid"; revoked(pass, q.Revoked) {
+			a.Outcome, a.Reason = "invalid", entry.ReasonRevoked
+		}
+	}
+	return a
+}
+
+// echo is the id as it came, if it is a text or a number.
+func (q *question) echo() json.RawMessage {
+	if len(q.ID) > 0 && strings.ContainsRune("\"-0123456789", rune(q.ID[0])) {
+		return q.ID
+	}
+	return json.RawMessage(`""`)
+}
+
+// verify checks a code of one part. No format of this version comes in several.
+func (c code) verify(trust credential.Trust, at time.Time) (*credential.Pass, error) {
+	if len(c) != 1 {
+		return nil, &credential.Refusal{Err: credential.ErrUnrecognised, Detail: "no known format comes in parts"}
+	}
+	return credential.Verify(c[0], trust, at)
+}
+
+func revoked(p *credential.Pass, ids []string) bool {
+	if len(ids) == 0 {
+		return false
+	}
+	for _, own := range p.RevocationIDs() {
+		for _, id := range ids {
+			if strings.EqualFold(own, id) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// trustOf returns the keys of a line: its own list if it has one, else the list for all.
+func (b *batch) trustOf(number int, text json.RawMessage) *trustList {
+	if len(text) == 0 || string(text) == "null" {
+		return b.trust
+	}
+	if list, ok := b.lists[string(text)]; ok {
+		return list
+	}
+	list, faults, err := parseTrust(text)
+	if err != nil {
+		list, faults = &trustList{}, []string{err.Error()}
+	}
+	for _, f := range faults {
+		fmt.Fprintf(b.diagnostics, "gatehouse: line %d: %s\n", number, f)
+	}
+	if len(b.lists) >= maxLists {
+		clear(b.lists)
+	}
+	b.lists[string(text)] = list
+	return list
+}
