@@ -4,8 +4,10 @@
 package cache
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -66,51 +68,90 @@ func openFile(path string, k kind, noSync bool) (*file, error) {
 	return f, nil
 }
 
-// mapFile hands the file to bbolt. bbolt panics in Open on a damaged freelist or a short file, with the descriptor open
-// and locked; it is kept here so that it can be closed. create is os.O_CREATE|os.O_EXCL or 0: an existing file that
-// vanished meanwhile must not come back empty.
-func mapFile(path string, k kind, create int, noSync bool) (f *file, err error) {
-	f = &file{path: path, kind: k}
+// mapFile hands the file to bbolt. create is os.O_CREATE|os.O_EXCL or 0: an existing file that vanished meanwhile must
+// not come back empty.
+func mapFile(path string, k kind, create int, noSync bool) (*file, error) {
+	f := &file{path: path, kind: k}
+	err := f.open(create, noSync)
+	if err == nil {
+		err = errors.Join(f.checkMeta(), f.checkSize())
+	}
+	if err != nil {
+		f.release()
+		return nil, explain(path, k, err)
+	}
+	return f, nil
+}
+
+// open calls bbolt, which panics on a damaged freelist or a short file with the descriptor open and locked: it is kept
+// in f.fd for that.
+func (f *file) open(create int, noSync bool) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = f.damaged(r)
 		}
-		if err != nil && f.fd != nil {
-			f.fd.Close() // a second close after bbolt's own is refused by os.File
-		}
 	}()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 
-	f.db, err = bbolt.Open(path, fileMode, &bbolt.Options{
+	f.db, err = bbolt.Open(f.path, fileMode, &bbolt.Options{
 		Timeout:         lockTimeout,
 		PageSize:        pageSize,
 		FreelistType:    bbolt.FreelistMapType,
 		InitialMmapSize: initialMap(),
 		NoStatistics:    true,
 		NoSync:          noSync,
-		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			fd, err := os.OpenFile(name, flag&^os.O_CREATE|create, mode)
-			if err != nil {
-				return nil, err
-			}
+		OpenFile: func(name string, flag int, mode os.FileMode) (fd *os.File, err error) {
+			fd, err = openRegular(name, flag&^os.O_CREATE|create, mode)
 			f.fd = fd
-			info, err := fd.Stat()
-			switch {
-			case err != nil:
-				return nil, err
-			case !info.Mode().IsRegular():
-				return nil, errors.New("it is not a regular file")
-			case info.Size() == 0 && create == 0:
-				// bbolt would make a new database of it: files are created whole, so an empty one lost its content.
-				return nil, f.damaged("it is empty")
-			}
-			return fd, nil
+			return fd, err
 		},
 	})
+	return err
+}
+
+// errEmpty says that a file has no content: files are created whole, so it lost it. bbolt would make a new database of it.
+var errEmpty = errors.New("it is empty")
+
+func openRegular(name string, flag int, mode os.FileMode) (*os.File, error) {
+	fd, err := os.OpenFile(name, flag, mode)
 	if err != nil {
-		return nil, explain(path, k, err)
+		return nil, err
 	}
-	return f, f.checkSize()
+	info, err := fd.Stat()
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		err = fmt.Errorf("cache: %s is not a regular file; move it away", name)
+	case err == nil && info.Size() == 0 && flag&os.O_CREATE == 0:
+		err = errEmpty
+	}
+	if err != nil {
+		return nil, errors.Join(err, fd.Close())
+	}
+	return fd, nil
+}
+
+// The meta pages of bbolt's file format, version 2: two of them, written in turn, each with an FNV-1a sum over what
+// stands before the sum. Integers are in the order of the machine, little-endian on all that this runs on.
+const (
+	metaOffset = 16 // of the meta within its page
+	metaSummed = 56
+)
+
+// checkMeta wants both meta pages whole. bbolt is content with one; but if the newer one is damaged the last transaction
+// is gone without a word. (One lies within a single sector, so a power cut leaves it old or new, not broken.)
+func (f *file) checkMeta() error {
+	for n := range int64(2) {
+		var meta [metaSummed + 8]byte
+		if _, err := f.fd.ReadAt(meta[:], n*pageSize+metaOffset); err != nil {
+			return fmt.Errorf("meta page %d: %w", n, err)
+		}
+		sum := fnv.New64a()
+		sum.Write(meta[:metaSummed])
+		if sum.Sum64() != binary.LittleEndian.Uint64(meta[metaSummed:]) {
+			return f.damaged(fmt.Sprintf("meta page %d is not what was written, the last transaction may be gone", n))
+		}
+	}
+	return nil
 }
 
 // checkSize finds a file that was cut short, before a lookup runs off its end.
@@ -121,7 +162,7 @@ func (f *file) checkSize() error {
 	}
 	info, err := f.fd.Stat()
 	if err != nil {
-		return explain(f.path, f.kind, err)
+		return err
 	}
 	if info.Size() < want {
 		return f.damaged(fmt.Sprintf("%d bytes of %d are there", info.Size(), want))
@@ -186,13 +227,26 @@ func (f *file) damaged(what any) error {
 	return damaged(f.path, f.kind, what)
 }
 
-// close releases the file. After a fault bbolt's own Close could wait for a lock that nobody gives back: then only the
-// descriptor goes, and with it the lock on the file.
+// close releases the file. After a fault bbolt's own Close could wait for a lock that nobody gives back.
 func (f *file) close() error {
 	if f.fault.Load() != nil {
-		return f.fd.Close()
+		f.release()
+		return nil
 	}
 	return f.db.Close()
+}
+
+// release gives up the lock and the descriptor, and leaves bbolt and its map to the end of the process. The map holds
+// the file open, and the lock with it: closing the descriptor alone would not unlock. Where bbolt closed it already
+// nothing happens.
+func (f *file) release() {
+	if f.fd == nil {
+		return
+	}
+	if raw, err := f.fd.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { syscall.Flock(int(fd), syscall.LOCK_UN) })
+	}
+	f.fd.Close()
 }
 
 func damaged(path string, k kind, what any) error {
@@ -204,7 +258,7 @@ func explain(path string, k kind, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, ErrDamaged), errors.Is(err, ErrInUse), errors.Is(err, ErrNewerSchema):
+	case errors.Is(err, ErrDamaged):
 		return err
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("cache: %s: %w; ask the running daemon: gatehouse status", path, ErrInUse)
