@@ -1,0 +1,47 @@
+# SPDX-FileCopyrightText: The Gatehouse authors
+# SPDX-License-Identifier: Apache-2.0
+
+SHELL       := /bin/bash
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+ARM         := CGO_ENABLED=0 GOARCH=arm GOARM=7
+PURE        := ./credential/... ./entry/... ./cache/...
+
+.PHONY: help demo build test check race arm bench virtual
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: ## a morning at one gate, played with the real kiosk (KEEP=1 leaves it running)
+	@$(GO) run ./cmd/gatehouse-demo $(if $(KEEP),--keep)
+
+build: ## the static binaries of every role, into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+
+test: check race arm ## all checks and tests
+
+check: ## gofmt, vet, staticcheck, govulncheck
+	@test/packages gcc libc6-dev
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "not gofmt-ed; run gofmt -w on:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags virtual ./test/...
+	$(GO) run $(STATICCHECK) ./...
+	test/vulnerabilities $(GO) run $(GOVULNCHECK)
+
+race: ## every test, with the race detector and in shuffled order
+	@test/packages gcc libc6-dev
+	$(GO) test -race -shuffle=on -timeout 10m ./...
+
+arm: ## credential, entry and cache on 32-bit ARM, emulated
+	@test/packages qemu-user-static
+	$(ARM) $(GO) test -exec qemu-arm-static -timeout 15m $(PURE)
+	$(ARM) $(GO) build -o /dev/null ./cmd/gatehoused
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o /dev/null ./cmd/gatehoused
+
+bench: ## benchmarks and their ratios, as a table and in bench/latest.json
+	$(GO) run ./bench
+
+virtual: ## a whole kiosk on an emulated arm64 board
+	@test/packages qemu-system-arm ipxe-qemu device-tree-compiler cpio e2fsprogs xz-utils
+	$(GO) test -tags virtual -count=1 -timeout 15m -v ./test/virtual/...
