@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package virtual
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// ErrMissing is returned by [Prepare] where this machine lacks something that
+// it may not install by itself. The message says what, and how to get it.
+var ErrMissing = errors.New("virtual: this machine lacks what the bench needs")
+
+// program is one that the bench runs, and the Debian package it is in.
+type program struct{ name, deb string }
+
+func programs() []program {
+	return []program{
+		{"qemu-system-aarch64", "qemu-system-arm"},
+		{"fdtput", "device-tree-compiler"},
+		{"mkfs.ext4", "e2fsprogs"},
+		{"xz", "xz-utils"},
+	}
+}
+
+// findProgram looks where root's programs are too: the PATH of an ordinary
+// user on Debian does not hold /usr/sbin, and mkfs.ext4 is there.
+func findProgram(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path, nil
+	}
+	for _, dir := range []string{"/usr/sbin", "/sbin"} {
+		if path, e := exec.LookPath(filepath.Join(dir, name)); e == nil {
+			return path, nil
+		}
+	}
+	return "", err
+}
+
+// missingPackages names the packages of the programs that are not there.
+func missingPackages(find func(string) (string, error)) []string {
+	var debs []string
+	for _, p := range programs() {
+		if _, err := find(p.name); err != nil {
+			debs = append(debs, p.deb)
+		}
+	}
+	return debs
+}
+
+// installPrograms makes sure of the programs: it installs what is missing where
+// it may, and otherwise says how to.
+func installPrograms(ctx context.Context, logf func(string, ...any)) error {
+	debs := missingPackages(findProgram)
+	if len(debs) == 0 {
+		return nil
+	}
+	hint := "apt-get update && apt-get install --no-install-recommends " + strings.Join(debs, " ")
+	if _, err := exec.LookPath("apt-get"); err != nil {
+		return fmt.Errorf("%w: the programs of Debian's packages %s; install your system's own packages of them",
+			ErrMissing, strings.Join(debs, ", "))
+	}
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("%w: the packages %s; type: sudo sh -c '%s'", ErrMissing, strings.Join(debs, ", "), hint)
+	}
+	logf("installing %s", strings.Join(debs, " "))
+	err := retry(ctx, logf, func() error {
+		if err := run(ctx, "apt-get", "-q", "update"); err != nil {
+			return err
+		}
+		args := []string{"-q", "-y", "--no-install-recommends", "install"}
+		return run(ctx, "apt-get", append(args, debs...)...)
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %s would not install; type: %s: %w", ErrMissing, strings.Join(debs, ", "), hint, err)
+	}
+	if debs = missingPackages(findProgram); len(debs) > 0 {
+		return fmt.Errorf("%w: %s installed, but their programs are not found", ErrMissing, strings.Join(debs, ", "))
+	}
+	return nil
+}
+
+// retry tries what goes over the network up to five times: a package mirror
+// can fail in passing while it syncs.
+func retry(ctx context.Context, logf func(string, ...any), try func() error) error {
+	wait := 2 * time.Second
+	for tries := 1; ; tries++ {
+		err := try()
+		if err == nil || tries == 5 || ctx.Err() != nil {
+			return err
+		}
+		logf("will try again in %v: %v", wait, err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
+		wait *= 2
+	}
+}
+
+// run runs a program to its end; its output is in the error only.
+func run(ctx context.Context, name string, args ...string) error {
+	_, err := output(ctx, "", nil, name, args...)
+	return err
+}
+
+// output runs a program in dir with extra environment and gives what it wrote
+// to its standard output.
+func output(ctx context.Context, dir string, env []string, name string, args ...string) (string, error) {
+	path, err := findProgram(name)
+	if err != nil {
+		return "", fmt.Errorf("virtual: %w", err)
+	}
+	var out, complaint strings.Builder
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive", "LC_ALL=C")
+	cmd.Env = append(cmd.Env, env...)
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("virtual: %s: %w: %s", name, err, strings.TrimSpace(complaint.String()))
+	}
+	return out.String(), nil
+}
