@@ -49,7 +49,8 @@ type Config struct {
 	Lane string
 	// Pulse is how long the relay and the green lamp are active for an admission: DefaultPulse if
 	// zero, at least MinPulse, at most MaxActive. A pulse within a quarter of a second of MaxActive
-	// is shortened to that, so that MaxActive holds even when the loop hangs.
+	// is shortened to that, so that MaxActive holds even when the loop hangs. A pulse that the grant
+	// brings from the signed policy goes before it, held within the same bounds.
 	Pulse time.Duration
 	// WidePulse stands in for Pulse where the grant is wide (wheelchairs, prams, luggage):
 	// DefaultWidePulse if zero, with the bounds of Pulse.

@@ -163,10 +163,7 @@ func (l *loop) refused(ctx context.Context) step {
 func (l *loop) open(a *admission) step {
 	return func(ctx context.Context) step {
 		l.serving.Store(a)
-		pulse := l.cfg.Pulse
-		if a.grant.Wide() {
-			pulse = l.cfg.WidePulse
-		}
+		pulse := l.pulse(a.grant)
 		// The line may move at any time within a slow call, so MaxActive counts from before it.
 		latest := time.Now().Add(longestPulse)
 		if err := l.relay(true); err != nil {

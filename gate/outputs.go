@@ -72,6 +72,19 @@ func text(err error) string {
 	return err.Error()
 }
 
+// pulse is how long the lane opens for a grant: what the venue signed, else what was configured here. A signed pulse
+// is held within the bounds of this gate, since no document may keep a line active for ever.
+func (l *loop) pulse(grant *entry.Grant) time.Duration {
+	switch signed := grant.Pulse(); {
+	case signed != 0:
+		return max(MinPulse, min(signed, longestPulse))
+	case grant.Wide():
+		return l.cfg.WidePulse
+	default:
+		return l.cfg.Pulse
+	}
+}
+
 // answer tells the admission that the lane is open for, if any, how it went.
 func (l *loop) answer(p entry.Passage, err error) {
 	if a := l.serving.Swap(nil); a != nil {
