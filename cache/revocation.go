@@ -7,10 +7,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"math"
 
 	"go.etcd.io/bbolt"
+
+	"gatehouse/fleet"
 )
 
 // A hash set holds the revoked ids of one issuer, 64 bits each (fleet.RevocationID): a base, built whole, and an overlay
@@ -28,7 +28,7 @@ import (
 //
 // All integers are big-endian. Both are searched in place on the memory map, without a copy.
 const (
-	idSize     = 8
+	idSize     = fleet.RevocationSize
 	indexSize  = 2
 	suffixSize = idSize - indexSize
 	blockHead  = 2 // the next block's index
@@ -155,15 +155,14 @@ func writeDelta(b *bbolt.Bucket, n uint32, added, removed []byte) error {
 	if err := errors.Join(checkOrder(added), checkOrder(removed)); err != nil {
 		return err
 	}
-	if len(added)/idSize > math.MaxUint32 {
-		return errOrder
-	}
 	b.FillPercent = 1
-	key := deltaKey(n)
-	value := make([]byte, 0, 4+len(added)+len(removed))
-	value = binary.BigEndian.AppendUint32(value, uint32(len(added)/idSize))
-	value = append(append(value, added...), removed...)
-	return b.Put(key, seal(key, value))
+	return b.Put(deltaKey(n), sealDelta(n, added, removed))
+}
+
+func sealDelta(n uint32, added, removed []byte) []byte {
+	body := make([]byte, 0, 4+len(added)+len(removed))
+	body = binary.BigEndian.AppendUint32(body, uint32(len(added)/idSize))
+	return seal(deltaKey(n), append(append(body, added...), removed...))
 }
 
 func deltaKey(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
@@ -195,27 +194,10 @@ func inOverlay(b *bbolt.Bucket, n uint32, id *[idSize]byte) (revoked, decided bo
 	return false, false, nil
 }
 
-// The buckets of trust.db beside those of the hash sets.
-var (
-	documentBucket   = []byte("documents")
-	revocationBucket = []byte("revocations")
-)
-
 // hashSet names the base and the overlay of an issuer that one view of the trust store goes by.
 type hashSet struct {
 	base, overlay []byte // names of top-level buckets
 	deltas        uint32
-}
-
-// newHashSet names the buckets of an epoch: one base with its overlay. The issuer's name holds no zero byte.
-func newHashSet(issuer string, epoch uint64, deltas uint32) *hashSet {
-	name := append([]byte(issuer), 0)
-	name = binary.BigEndian.AppendUint64(name, epoch)
-	return &hashSet{
-		base:    append([]byte("base\x00"), name...),
-		overlay: append([]byte("over\x00"), name...),
-		deltas:  deltas,
-	}
 }
 
 // contains tells whether an id is revoked.
@@ -234,18 +216,4 @@ func (s *hashSet) contains(tx *bbolt.Tx, id *[idSize]byte) (bool, error) {
 		return false, errAbsent
 	}
 	return inBase(base, id)
-}
-
-// create makes the two empty buckets.
-func (s *hashSet) create(tx *bbolt.Tx) (base, overlay *bbolt.Bucket, err error) {
-	if base, err = tx.CreateBucket(s.base); err != nil {
-		return nil, nil, fmt.Errorf("cache: begin a revocation epoch: %w", err)
-	}
-	overlay, err = tx.CreateBucket(s.overlay)
-	return base, overlay, err
-}
-
-// remove frees both buckets.
-func (s *hashSet) remove(tx *bbolt.Tx) error {
-	return errors.Join(tx.DeleteBucket(s.base), tx.DeleteBucket(s.overlay))
 }

@@ -14,6 +14,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	"pgregory.net/rapid"
+
+	"gatehouse/fleet"
 )
 
 func openSets(tb testing.TB) *file {
@@ -41,9 +43,13 @@ type delta struct{ added, removed []uint64 }
 
 func writeSet(tb testing.TB, f *file, base []uint64, deltas ...delta) *hashSet {
 	tb.Helper()
-	set := newHashSet("arena", 1, uint32(len(deltas)))
+	set := listRecord{Overlay: 1, Deltas: uint32(len(deltas))}.set()
 	err := f.update(func(tx *bbolt.Tx) error {
-		b, overlay, err := set.create(tx)
+		b, err := tx.CreateBucket(set.base)
+		if err != nil {
+			return err
+		}
+		overlay, err := tx.CreateBucket(set.overlay)
 		if err != nil {
 			return err
 		}
@@ -119,7 +125,7 @@ func TestBaseRefusesUnsortedIDs(t *testing.T) {
 		"cut":      {0, 0, 0, 0, 0, 0, 0},
 	} {
 		err := f.update(func(tx *bbolt.Tx) error {
-			b, _, err := newHashSet("arena", 1, 0).create(tx)
+			b, err := tx.CreateBucket(baseName(fleet.Digest{}))
 			return errors.Join(err, writeBase(b, ids))
 		})
 		if !errors.Is(err, errOrder) {
@@ -254,7 +260,7 @@ func BenchmarkWriteBase(b *testing.B) {
 			b.Fatal(err)
 		}
 		err = f.update(func(tx *bbolt.Tx) error {
-			base, _, err := newHashSet("arena", 1, 0).create(tx)
+			base, err := tx.CreateBucket(baseName(fleet.Digest{}))
 			return errors.Join(err, writeBase(base, packed))
 		})
 		if err != nil {

@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"gatehouse/credential"
+	"gatehouse/entry"
+	"gatehouse/fleet"
+)
+
+// belief is one view of the documents in force. Keys and terms are in memory and never change; revocations stay in the
+// file, in buckets that outlive the view by one Apply.
+type belief struct {
+	trust   *Trust
+	terms   *entry.Terms
+	keys    map[keyName][]*credential.Key
+	issuers map[string]bool
+	lists   map[string]*hashSet // by issuer; nil where the head names a list that is not here
+}
+
+// keyName is what a pass names a key by. HC1 passes name no issuer: their keys are also under "".
+type keyName struct {
+	format credential.Format
+	issuer string
+	id     string
+}
+
+func newBelief(t *Trust, u *fleet.Update, lists map[string]listRecord) *belief {
+	b := &belief{
+		trust: t, terms: u.Terms(),
+		keys: map[keyName][]*credential.Key{}, issuers: map[string]bool{}, lists: map[string]*hashSet{},
+	}
+	for _, name := range u.Issuers() {
+		b.issuers[name] = true
+	}
+	for _, k := range u.Keys() {
+		for _, f := range k.Formats {
+			name := keyName{f, k.Issuer, string(k.ID)}
+			b.keys[name] = append(b.keys[name], k)
+			if f == credential.HC1 {
+				name.issuer = ""
+				b.keys[name] = append(b.keys[name], k)
+			}
+		}
+	}
+	for _, e := range u.Head().Documents {
+		if issuer := e.Kind.Issuer(); issuer != "" {
+			b.lists[issuer] = nil
+		}
+	}
+	for issuer, r := range lists {
+		b.lists[issuer] = r.set()
+	}
+	return b
+}
+
+// Keys implements credential.Trust.
+func (b *belief) Keys(f credential.Format, issuer string, kid []byte) ([]*credential.Key, error) {
+	anyIssuer := f == credential.HC1 && issuer == ""
+	if !anyIssuer && !b.issuers[issuer] {
+		return nil, credential.ErrUnknownIssuer
+	}
+	return b.keys[keyName{f, issuer, string(kid)}], nil
+}
+
+// Terms implements entry.Belief.
+func (b *belief) Terms() *entry.Terms { return b.terms }
+
+// Revoked implements entry.Belief. A status list that the pass names is never here: nothing brings one yet.
+func (b *belief) Revoked(p *credential.Pass) (entry.Revocation, error) {
+	set, listed := b.lists[p.Issuer]
+	if listed && set == nil {
+		return entry.RevocationUnknown, nil
+	}
+	if listed {
+		revoked, err := b.inList(set, p)
+		if err != nil {
+			return entry.RevocationUnknown, err
+		}
+		if revoked {
+			return entry.Revoked, nil
+		}
+	}
+	if p.Status != nil {
+		return entry.RevocationUnknown, nil
+	}
+	return entry.NotRevoked, nil
+}
+
+func (b *belief) inList(set *hashSet, p *credential.Pass) (revoked bool, err error) {
+	err = b.trust.file.view(func(tx *bbolt.Tx) error {
+		for _, text := range p.RevocationIDs() {
+			id := fleet.RevocationID(text)
+			found, err := set.contains(tx, &id)
+			if err != nil {
+				return b.trust.damaged(fmt.Errorf("revocations of %s: %w", p.Issuer, err))
+			}
+			revoked = revoked || found
+		}
+		return nil
+	})
+	return revoked, err
+}

@@ -1,0 +1,261 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"gatehouse/entry"
+	"gatehouse/fleet"
+)
+
+// ErrNoBelief: the kiosk has no signed documents yet, or lost them. Nobody can be admitted until a bundle is imported.
+var ErrNoBelief = errors.New("cache: there are no signed documents on this kiosk; import a bundle: gatehouse import FILE")
+
+// TrustOptions are the choices of OpenTrust.
+type TrustOptions struct {
+	Pin   fleet.Digest // of the first root, from the kiosk's own config
+	Place fleet.Place
+	Log   *slog.Logger // nil: nothing is logged
+}
+
+// Trust is trust.db: the signed documents in force and what follows from them. It implements entry.Knowledge and is safe
+// for concurrent use.
+type Trust struct {
+	file    *file
+	pin     fleet.Digest
+	place   fleet.Place
+	aside   error // why and where the former file was set aside; nil if it was not
+	spoiled atomic.Bool
+
+	apply   sync.Mutex // one Apply at a time, or Close
+	closed  bool
+	current atomic.Pointer[belief]
+}
+
+var _ entry.Knowledge = (*Trust)(nil)
+
+// OpenTrust opens the trust store at path, or begins one where there is none. Documents found in it are verified again
+// from the pin. A file that is damaged, or whose documents are not what the pinned root vouches for, is not believed: it
+// is set aside as path.corrupt-<n> and a clean one begun, which SetAside then tells.
+//
+// ErrInUse, ErrNewerSchema, fleet.ErrUnsupported and what the system says of the file are errors and change nothing.
+func OpenTrust(path string, o TrustOptions) (*Trust, error) {
+	t, err := openTrust(path, o)
+	if err == nil || !errors.Is(err, ErrDamaged) {
+		return t, err
+	}
+	aside, asideErr := setAside(path)
+	if asideErr != nil {
+		return nil, errors.Join(err, asideErr)
+	}
+	t, fresh := openTrust(path, o)
+	if fresh != nil {
+		return nil, errors.Join(err, fresh)
+	}
+	t.aside = fmt.Errorf("cache: the trust store was set aside as %s and a clean one begun; import a bundle: %w", aside, err)
+	if o.Log != nil {
+		o.Log.Error("trust store set aside", "file", aside, "err", err)
+	}
+	return t, nil
+}
+
+func openTrust(path string, o TrustOptions) (*Trust, error) {
+	f, err := openFile(path, kindTrust, false)
+	if err != nil {
+		return nil, err
+	}
+	t := &Trust{file: f, pin: o.Pin, place: o.Place}
+	if err := t.load(); err != nil {
+		f.close()
+		return nil, err
+	}
+	return t, nil
+}
+
+// load verifies the stored documents anew, as if a bundle had just brought them all.
+func (t *Trust) load() error {
+	known, err := t.known()
+	if err != nil || len(known.Documents) == 0 {
+		return err
+	}
+	stored := &fleet.Bundle{Documents: known.Documents}
+	known.Documents = nil
+	// They were believed when their time had come; the clock of a kiosk that just started may not know that.
+	var at time.Time
+	for _, d := range stored.Documents {
+		if d.Issued().After(at) {
+			at = d.Issued()
+		}
+	}
+	u, err := fleet.Open(known, stored, at)
+	if errors.Is(err, fleet.ErrUnsupported) {
+		return fmt.Errorf("cache: %s: %w", t.file.path, err)
+	}
+	if err != nil {
+		return t.file.damaged(err)
+	}
+	return t.file.view(func(tx *bbolt.Tx) error {
+		lists, err := checkLists(tx, u.Revocations())
+		if err != nil {
+			return t.file.damaged(err)
+		}
+		t.current.Store(newBelief(t, u, lists))
+		return nil
+	})
+}
+
+// Belief returns what is believed now. ErrNoBelief before the first bundle; ErrDamaged, ErrWrite or ErrClosed when the
+// file can no longer be asked.
+func (t *Trust) Belief() (entry.Belief, error) {
+	if fault := t.file.fault.Load(); fault != nil {
+		return nil, *fault
+	}
+	b := t.current.Load()
+	if b == nil {
+		return nil, ErrNoBelief
+	}
+	return b, nil
+}
+
+// SetAside tells why and where to OpenTrust set a former file aside, matching ErrDamaged; nil when it did not.
+func (t *Trust) SetAside() error { return t.aside }
+
+// Apply verifies a bundle against what is known and puts it in force, in one transaction; it is the only writer of
+// trust. It returns what is in force now and was not before. at is the time that the kiosk believes.
+//
+// On any error what was in force stays. The errors are those of fleet.Open, ErrFull, and those of a file.
+func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (changed []string, err error) {
+	t.apply.Lock()
+	defer t.apply.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("cache: the bundle was not applied: %w", err)
+	}
+	known, err := t.known()
+	if err != nil {
+		return nil, err
+	}
+	u, err := fleet.Open(known, b, at)
+	if err != nil {
+		return nil, err
+	}
+	if !u.Usable() {
+		return nil, ErrNoBelief
+	}
+	var lists map[string]listRecord
+	err = t.file.update(func(tx *bbolt.Tx) (err error) {
+		lists, err = writeUpdate(tx, u)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.current.Store(newBelief(t, u, lists))
+	return u.Changed(), nil
+}
+
+func writeUpdate(tx *bbolt.Tx, u *fleet.Update) (map[string]listRecord, error) {
+	if err := tx.DeleteBucket(documentBucket); err != nil {
+		return nil, err
+	}
+	documents, err := tx.CreateBucket(documentBucket)
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range u.Documents() {
+		key := binary.BigEndian.AppendUint32(nil, uint32(i))
+		if err := documents.Put(key, seal(key, d.Bytes())); err != nil {
+			return nil, err
+		}
+	}
+	marks, err := deterministicCBOR.Marshal(u.Marks())
+	if err != nil {
+		return nil, fmt.Errorf("cache: encode the marks: %w", err)
+	}
+	if err := tx.Bucket(markBucket).Put(markKey, seal(markKey, marks)); err != nil {
+		return nil, err
+	}
+	return writeLists(tx, u.Revocations())
+}
+
+// known reads what is stored, unverified.
+func (t *Trust) known() (fleet.Known, error) {
+	known := fleet.Known{Pin: t.pin, Place: t.place}
+	err := t.file.view(func(tx *bbolt.Tx) error {
+		err := tx.Bucket(documentBucket).ForEach(func(key, sealed []byte) error {
+			raw, err := unseal(key, sealed)
+			if err != nil {
+				return err
+			}
+			d, err := fleet.ParseDocument(raw)
+			known.Documents = append(known.Documents, d)
+			return err
+		})
+		if errors.Is(err, fleet.ErrUnsupported) {
+			return fmt.Errorf("cache: %s: %w", t.file.path, err)
+		}
+		if err == nil {
+			err = readMarks(tx, &known)
+		}
+		lists, listsErr := readLists(tx)
+		if err := errors.Join(err, listsErr); err != nil {
+			return t.damaged(err)
+		}
+		for _, r := range lists {
+			if r.Base != (fleet.Digest{}) && tx.Bucket(baseName(r.Base)) != nil {
+				known.Blobs = append(known.Blobs, r.Base)
+			}
+		}
+		return nil
+	})
+	return known, err
+}
+
+func readMarks(tx *bbolt.Tx, known *fleet.Known) error {
+	sealed := tx.Bucket(markBucket).Get(markKey)
+	if sealed == nil {
+		if len(known.Documents) > 0 {
+			return errors.New("the marks are missing")
+		}
+		return nil
+	}
+	body, err := unseal(markKey, sealed)
+	if err != nil {
+		return err
+	}
+	return storedCBOR.Unmarshal(body, &known.Marks)
+}
+
+// damaged notes that the file is to be set aside when it is closed.
+func (t *Trust) damaged(err error) error {
+	t.spoiled.Store(true)
+	return t.file.damaged(err)
+}
+
+// Close waits for an Apply under way and releases the file. One in which damage was found is set aside now, so that the
+// next OpenTrust begins a clean one.
+func (t *Trust) Close() error {
+	t.apply.Lock()
+	defer t.apply.Unlock()
+	if t.closed {
+		return nil
+	}
+	t.closed = true
+	fault := t.file.fault.Load()
+	err := t.file.close()
+	if t.spoiled.Load() || fault != nil && errors.Is(*fault, ErrDamaged) {
+		_, asideErr := setAside(t.file.path)
+		return errors.Join(err, asideErr)
+	}
+	return err
+}
