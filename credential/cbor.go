@@ -218,7 +218,7 @@ func (d *decoder) enter() {
 	}
 }
 
-// list walks an array: for l := d.array(); l.next(); { read one item }.
+// list walks an array: l := d.array(), then for l.next() { read one item }.
 type list struct {
 	d     *decoder
 	left  uint64
@@ -243,15 +243,19 @@ func (l *list) next() bool {
 	return true
 }
 
-// pairs walks a map: for m := d.pairs(); m.next(); { read the value of m's key }.
+// pairs walks a map: m := d.pairs(), then for m.next() { read the value of m's key }. Declared in the
+// for statement it would be copied for each turn.
 type pairs struct {
 	list
 	isText bool
-	text   []byte // the key, if it is a text
-	number int64  // the key, if it is an integer
-	keys   [maxPairs][]byte
+	text   []byte         // the key, if it is a text
+	number int64          // the key, if it is an integer
+	keys   [maxPairs]span // of a strict decoder only the last one
 	count  int
 }
+
+// span is a part of the decoder's buffer.
+type span struct{ start, end uint32 }
 
 func (d *decoder) pairs() pairs {
 	h := d.expect(majorMap, "not a map")
@@ -281,25 +285,27 @@ func (m *pairs) next() bool {
 	if d.err != nil {
 		return false
 	}
-	m.admit(d.buf[start:d.pos])
+	m.admit(span{uint32(start), uint32(d.pos)})
 	return d.err == nil
 }
 
 // admit refuses a key that is there already or, of a strict decoder, out of order.
-func (m *pairs) admit(key []byte) {
-	if m.d.strict {
-		if m.count > 0 && bytes.Compare(m.keys[0], key) >= 0 {
-			m.d.fail("map keys out of order or twice")
+func (m *pairs) admit(at span) {
+	d := m.d
+	key := d.buf[at.start:at.end]
+	if d.strict {
+		if last := m.keys[0]; m.count > 0 && bytes.Compare(d.buf[last.start:last.end], key) >= 0 {
+			d.fail("map keys out of order or twice")
 		}
-		m.keys[0], m.count = key, 1
-		return
-	}
-	for _, k := range m.keys[:m.count] {
-		if bytes.Equal(k, key) {
-			m.d.fail("a map key twice")
+		m.keys[0] = at
+	} else {
+		for _, k := range m.keys[:m.count] {
+			if bytes.Equal(d.buf[k.start:k.end], key) {
+				d.fail("a map key twice")
+			}
 		}
+		m.keys[m.count] = at
 	}
-	m.keys[m.count] = key
 	m.count++
 }
 
@@ -311,11 +317,13 @@ func (d *decoder) skip() {
 	case majorBytes, majorText:
 		d.stringOf(d.head())
 	case majorArray:
-		for l := d.array(); l.next(); {
+		l := d.array()
+		for l.next() {
 			d.skip()
 		}
 	case majorMap:
-		for m := d.pairs(); m.next(); {
+		m := d.pairs()
+		for m.next() {
 			d.skip()
 		}
 	case majorTag:

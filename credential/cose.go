@@ -85,7 +85,8 @@ func openTags(d *decoder) {
 }
 
 func readHeader(d *decoder) (h header) {
-	for m := d.pairs(); m.next(); {
+	m := d.pairs()
+	for m.next() {
 		switch {
 		case m.isText:
 			h.others = true

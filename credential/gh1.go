@@ -68,7 +68,8 @@ func (s *statement) readGH1(payload []byte) error {
 	d := &decoder{buf: payload, strict: true}
 	p := &s.pass
 	p.Format = GH1
-	for m := d.pairs(); m.next(); {
+	m := d.pairs()
+	for m.next() {
 		if m.isText {
 			d.skip()
 			continue
@@ -143,7 +144,8 @@ func (d *decoder) seconds() time.Time {
 }
 
 func (d *decoder) scope() (scope []string) {
-	for l := d.array(); l.next(); {
+	l := d.array()
+	for l.next() {
 		s := string(d.text())
 		if !validScope(s) || len(scope) == maxScopes {
 			d.fail("scope is not up to 32 times venue or venue/zone")
@@ -157,7 +159,8 @@ func (d *decoder) scope() (scope []string) {
 }
 
 func (d *decoder) status() (ref *StatusRef) {
-	for m := d.pairs(); m.next(); {
+	m := d.pairs()
+	for m.next() {
 		if string(m.text) == "status_list" {
 			ref = d.statusList()
 		} else {
@@ -172,7 +175,8 @@ func (d *decoder) status() (ref *StatusRef) {
 
 func (d *decoder) statusList() *StatusRef {
 	ref, indexed := new(StatusRef), false
-	for m := d.pairs(); m.next(); {
+	m := d.pairs()
+	for m.next() {
 		switch string(m.text) {
 		case "idx":
 			ref.Index, indexed = d.unsigned(), true

@@ -55,7 +55,8 @@ func (s *statement) readHC1(payload []byte) error {
 	p := &s.pass
 	p.Format, p.Kind = HC1, KindHealth
 	var c certificate
-	for m := d.pairs(); m.next(); {
+	m := d.pairs()
+	for m.next() {
 		if m.isText {
 			d.skip()
 			continue
@@ -70,7 +71,8 @@ func (s *statement) readHC1(payload []byte) error {
 		case claimIssued:
 			p.Issued = d.looseTime()
 		case claimHealth:
-			for h := d.pairs(); h.next(); {
+			h := d.pairs()
+			for h.next() {
 				if !h.isText && h.number == healthEUv1 {
 					c.read(d)
 				} else {
@@ -118,7 +120,8 @@ type entry struct {
 }
 
 func (c *certificate) read(d *decoder) {
-	for m := d.pairs(); m.next(); {
+	m := d.pairs()
+	for m.next() {
 		switch string(m.text) {
 		case "ver":
 			c.versioned = len(d.looseText()) > 0
@@ -139,7 +142,8 @@ func (c *certificate) read(d *decoder) {
 }
 
 func (c *certificate) readName(d *decoder) {
-	for m := d.pairs(); m.next(); {
+	m := d.pairs()
+	for m.next() {
 		switch string(m.text) {
 		case "fnt":
 			c.names[0] = d.looseText()
@@ -164,7 +168,8 @@ func (c *certificate) readGroup(d *decoder, usage DCCUsage, date string) {
 		}
 		return
 	}
-	for l := d.array(); l.next(); {
+	l := d.array()
+	for l.next() {
 		c.usage |= usage
 		c.entries++
 		c.entry.read(d, date)
@@ -172,7 +177,8 @@ func (c *certificate) readGroup(d *decoder, usage DCCUsage, date string) {
 }
 
 func (e *entry) read(d *decoder, date string) {
-	for m := d.pairs(); m.next(); {
+	m := d.pairs()
+	for m.next() {
 		switch string(m.text) {
 		case date:
 			e.date = d.looseText()

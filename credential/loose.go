@@ -114,24 +114,30 @@ func half(b uint16) float64 {
 	return f
 }
 
-// dateLayouts are the dates found in certificates, from exact to partial.
-var dateLayouts = [...]string{
-	time.RFC3339, // any fraction of a second is taken too
-	"2006-01-02T15:04:05Z0700",
-	"2006-01-02T15:04:05Z07",
-	"2006-01-02T15:04Z07:00",
-	"2006-01-02T15:04:05",
-	"2006-01-02T15:04",
-	time.DateOnly,
-	"2006-01",
-	"2006",
+// dateLayouts are the dates found in certificates; where one length has several, the likely one first.
+var dateLayouts = [...]struct {
+	shortest, longest int
+	layout            string
+}{
+	{10, 10, time.DateOnly},
+	{20, 35, time.RFC3339}, // any fraction of a second is taken too
+	{19, 29, "2006-01-02T15:04:05"},
+	{22, 34, "2006-01-02T15:04:05Z07"},
+	{24, 34, "2006-01-02T15:04:05Z0700"},
+	{16, 16, "2006-01-02T15:04"},
+	{17, 22, "2006-01-02T15:04Z07:00"},
+	{7, 7, "2006-01"},
+	{4, 4, "2006"},
 }
 
 // parseDate returns the earliest moment that the text can mean, so that an age is never taken too
 // small by more than a time zone; without a zone it is read as UTC. Zero is unknown.
 func parseDate(b []byte) time.Time {
-	for _, layout := range dateLayouts {
-		if t, err := time.Parse(layout, string(b)); err == nil {
+	for _, l := range dateLayouts {
+		if len(b) < l.shortest || len(b) > l.longest {
+			continue
+		}
+		if t, err := time.Parse(l.layout, string(b)); err == nil {
 			return t.UTC()
 		}
 	}
