@@ -210,6 +210,17 @@ func (l *Ledger) Events(from uint64, limit int) (events []entry.Event, err error
 	return events, err
 }
 
+// Last is the number of the last event, 0 in a ledger without any.
+func (l *Ledger) Last() (last uint64, err error) {
+	err = l.file.view(func(tx *bbolt.Tx) error {
+		if key, _ := tx.Bucket(eventBucket).Cursor().Last(); key != nil {
+			last = binary.BigEndian.Uint64(key)
+		}
+		return nil
+	})
+	return last, err
+}
+
 // ID is the ledger's random identity, part of the identity of each of its events, in hex.
 func (l *Ledger) ID() string { return hex.EncodeToString(l.id[:]) }
 

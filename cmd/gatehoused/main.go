@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Some of the signing certificates in the world have a negative serial number, which crypto/x509 refuses by default.
+//go:debug x509negativeserial=1
+
+// Command gatehoused is the daemon of a kiosk: it runs the lanes that its local config names until it is told to stop,
+// and leaves them inert.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"gatehouse/device"
+)
+
+// Exit codes, as sysexits.h names them, so that a unit can tell a bad config from a fault.
+const (
+	exitFault  = 1
+	exitUsage  = 64
+	exitConfig = 78
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stderr))
+}
+
+// run is the program; it returns the exit code.
+func run(ctx context.Context, args []string, stderr io.Writer) int {
+	flags := flag.NewFlagSet("gatehoused", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	path := flags.String("config", "/etc/gatehouse/gatehouse.yaml", "the local config, as gatehouse-fleet kiosk add writes it")
+	check := flags.Bool("check", false, "check the local config and end")
+	version := flags.Bool("version", false, "print the version and end")
+	flags.Usage = func() {
+		fmt.Fprintln(stderr, "gatehoused runs the lanes of this kiosk. Its log goes to standard error.\n\nUsage: gatehoused [flags]")
+		flags.PrintDefaults()
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return exitUsage
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "gatehoused: %q is no flag; see gatehoused -help\n", flags.Arg(0))
+		return exitUsage
+	}
+	if *version {
+		fmt.Fprintln(stderr, "gatehoused", device.Version())
+		return 0
+	}
+	cfg, err := device.LoadConfig(*path)
+	if err != nil {
+		fmt.Fprintln(stderr, "gatehoused:", err)
+		return exitConfig
+	}
+	if *check {
+		fmt.Fprintf(stderr, "gatehoused: %s is a valid local config\n", *path)
+		return 0
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	if err := device.Run(ctx, cfg, device.Board(), log); err != nil {
+		log.Error("kiosk cannot run", "error", err)
+		return exitFault
+	}
+	return 0
+}

@@ -1,0 +1,177 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package client is the local API of a kiosk as its callers see it: the shapes of the answers and a client over the two
+// unix sockets. It has nothing of the kiosk's inside, so that a tool that uses it stays small.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// The two sockets in the kiosk's run folder. Who may read one may ask; who may write to the other may act.
+const (
+	StatusSocket  = "status.sock"
+	ControlSocket = "control.sock"
+)
+
+// DefaultRun is the run folder of an installed kiosk.
+const DefaultRun = "/run/gatehouse"
+
+// MaxBundle bounds a bundle that is sent for import, in bytes.
+const MaxBundle = 64 << 20
+
+var (
+	// ErrNotRunning means that nothing listens: the daemon is dead or keeps its sockets elsewhere.
+	ErrNotRunning = errors.New("no kiosk answers here")
+	// ErrPermission means that this user may not use the socket.
+	ErrPermission = errors.New("you may not use this socket")
+	// ErrRefused is wrapped around what the kiosk refused, with its own words.
+	ErrRefused = errors.New("the kiosk refused")
+)
+
+// Status is the answer to GET /v1/status.
+type Status struct {
+	Venue      string      `json:"venue"`
+	Kiosk      string      `json:"kiosk"`
+	Version    string      `json:"version"`
+	Started    time.Time   `json:"started"`
+	Ready      bool        `json:"ready"` // at least one lane can admit
+	Lanes      []Lane      `json:"lanes"`
+	Data       Data        `json:"data"`
+	Ledger     Ledger      `json:"ledger"`
+	Conditions []Condition `json:"conditions"`
+}
+
+// Lane is one lane now.
+type Lane struct {
+	Name     string            `json:"name"`
+	Scanner  string            `json:"scanner"` // "connected", or what is wrong
+	Gate     string            `json:"gate"`    // "in service", or what is wrong
+	Scans    uint64            `json:"scans"`   // since start
+	Outcomes map[string]uint64 `json:"outcomes"`
+	Last     string            `json:"last,omitempty"` // reason of the last decision
+	LastAt   time.Time         `json:"last_at,omitzero"`
+}
+
+// Data is what the kiosk believes.
+type Data struct {
+	Freshness  string     `json:"freshness"` // none, fresh, stale or hard
+	Signed     time.Time  `json:"signed,omitzero"`
+	FreshUntil time.Time  `json:"fresh_until,omitzero"`
+	HardAfter  time.Time  `json:"hard_after,omitzero"`
+	Incomplete []string   `json:"incomplete,omitempty"`
+	Documents  []Document `json:"documents"`
+}
+
+// Document is one document in force.
+type Document struct {
+	Kind    string `json:"kind"`
+	Scope   string `json:"scope"`
+	Version uint64 `json:"version"`
+}
+
+// Ledger is the record.
+type Ledger struct {
+	ID      string `json:"id"`
+	Events  uint64 `json:"events"`  // number of the last event
+	Commits uint64 `json:"commits"` // durable writes since start
+}
+
+// Condition is something that is wrong now.
+type Condition struct {
+	Name  string    `json:"name"`
+	Text  string    `json:"text"`
+	Since time.Time `json:"since"`
+}
+
+// Imported is the answer to POST /v1/import.
+type Imported struct {
+	Changed []string `json:"changed"` // the documents that are new; empty when all were known
+}
+
+// Failure is the body of every refusal.
+type Failure struct {
+	Error string `json:"error"`
+}
+
+// Client talks to one kiosk.
+type Client struct {
+	run             string
+	status, control *http.Client
+}
+
+// Dial prepares a client for the kiosk whose sockets are in a folder. Nothing is connected before the first call.
+func Dial(run string) *Client {
+	return &Client{run: run, status: over(filepath.Join(run, StatusSocket)), control: over(filepath.Join(run, ControlSocket))}
+}
+
+func over(socket string) *http.Client {
+	var d net.Dialer
+	return &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", socket)
+		},
+		DisableKeepAlives: true,
+	}}
+}
+
+// Status asks how the kiosk is.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	var s Status
+	return &s, c.call(ctx, c.status, http.MethodGet, "/v1/status", nil, &s)
+}
+
+// Import hands the kiosk a bundle of signed documents. It is applied whole or not at all.
+func (c *Client) Import(ctx context.Context, bundle []byte) (*Imported, error) {
+	var i Imported
+	return &i, c.call(ctx, c.control, http.MethodPost, "/v1/import", bundle, &i)
+}
+
+func (c *Client) call(ctx context.Context, via *http.Client, method, path string, body []byte, answer any) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://kiosk"+path, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	resp, err := via.Do(req)
+	if err != nil {
+		return c.explain(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
+	if err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		var f Failure
+		if json.Unmarshal(text, &f) != nil || f.Error == "" {
+			f.Error = resp.Status
+		}
+		return fmt.Errorf("client: %w: %s", ErrRefused, f.Error)
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return fmt.Errorf("client: the kiosk's answer cannot be read; are daemon and tool of one version? %w", err)
+	}
+	return nil
+}
+
+func (c *Client) explain(err error) error {
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("client: %w (%s); start it with: systemctl start gatehoused, or name its folder with --run", ErrNotRunning, c.run)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("client: %w (%s); become root or join the group of the sockets", ErrPermission, c.run)
+	}
+	return fmt.Errorf("client: %w", err)
+}

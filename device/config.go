@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/parser"
+
+	"gatehouse/entry"
+	"gatehouse/fleet"
+	"gatehouse/gate"
+	"gatehouse/gate/gpio"
+)
+
+// ErrConfig is wrapped by every fault of a local config. The text has the file, the line and what to write there.
+var ErrConfig = errors.New("device: the local config is not valid")
+
+// Config is the local config of one kiosk: what it is, where it keeps its things and how it is wired. The rules of the
+// venue are not in it; they come signed.
+type Config struct {
+	Venue string `yaml:"venue"`
+	Kiosk string `yaml:"kiosk"`
+	// Root is the digest of the fleet's first root document, "sha256:…": all trust begins here.
+	Root fleet.Digest `yaml:"root"`
+	// State is the folder of trust.db and ledger.db, Run that of the two sockets of the local API. Both are made
+	// where they are missing. Relative paths are taken from the config's own folder.
+	State string `yaml:"state"`
+	Run   string `yaml:"run"`
+	// VenueKey is a file with the venue's secret, 32 bytes in hex, under which passes are hashed at rest.
+	VenueKey string `yaml:"venue_key"`
+	// Bundle is a file of signed documents that is applied at start if it is newer; optional.
+	Bundle string       `yaml:"bundle"`
+	Lanes  []LaneConfig `yaml:"lanes"`
+
+	venueKey []byte
+}
+
+// LaneConfig is the wiring of one lane.
+type LaneConfig struct {
+	Name    string         `yaml:"name"`
+	Inert   gate.Inert     `yaml:"inert"` // secured (default) or released
+	Pulse   entry.Duration `yaml:"pulse"` // where the signed config gives none; 500ms if absent
+	Scanner ScannerConfig  `yaml:"scanner"`
+	GPIO    gpio.Config    `yaml:"gpio"`
+}
+
+// ScannerConfig is the serial scanner of a lane.
+type ScannerConfig struct {
+	Port     string         `yaml:"port"`
+	Baud     int            `yaml:"baud"`
+	IdleGap  entry.Duration `yaml:"idle_gap"`
+	SameCode entry.Duration `yaml:"same_code"`
+}
+
+const (
+	maxConfig = 1 << 20
+	maxLanes  = 16
+)
+
+// LoadConfig reads and checks a local config and the venue key that it names.
+func LoadConfig(path string) (Config, error) {
+	var cfg Config
+	text, err := readBounded(path, maxConfig)
+	if err != nil {
+		return cfg, fmt.Errorf("%w: %w; make it with gatehouse-fleet kiosk add", ErrConfig, err)
+	}
+	if err := parseConfig(text, &cfg); err != nil {
+		return cfg, fmt.Errorf("%w: %s:%w", ErrConfig, path, err)
+	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return cfg, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	for _, p := range []*string{&cfg.State, &cfg.Run, &cfg.VenueKey, &cfg.Bundle} {
+		if *p != "" && !filepath.IsAbs(*p) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	if cfg.venueKey, err = readVenueKey(cfg.VenueKey); err != nil {
+		return cfg, fmt.Errorf("%w: %s: venue_key: %w", ErrConfig, path, err)
+	}
+	return cfg, nil
+}
+
+// parseConfig decodes and checks; its errors begin with the line.
+func parseConfig(text []byte, cfg *Config) error {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return errors.New("1: the file is empty; make it with gatehouse-fleet kiosk add")
+	}
+	if err := yaml.UnmarshalWithOptions(text, cfg, yaml.Strict()); err != nil {
+		var at yaml.Error
+		if errors.As(err, &at) && at.GetToken() != nil {
+			return fmt.Errorf("%d: %s", at.GetToken().Position.Line, at.GetMessage())
+		}
+		return fmt.Errorf("1: %w", err)
+	}
+	if path, err := cfg.check(); err != nil {
+		return fmt.Errorf("%d: %s: %w", lineOf(text, path), strings.TrimPrefix(path, "$."), err)
+	}
+	return nil
+}
+
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("is missing")
+	case !fleet.ValidName(name):
+		return fmt.Errorf("%q is no name; use 1 to 32 of a-z, 0-9 and -, and not all", name)
+	}
+	return nil
+}
+
+// check finds the first fault and the YAML path where it is.
+func (c *Config) check() (path string, err error) {
+	if err := checkName(c.Venue); err != nil {
+		return "$.venue", err
+	}
+	if err := checkName(c.Kiosk); err != nil {
+		return "$.kiosk", err
+	}
+	if c.Root == (fleet.Digest{}) {
+		return "$.root", errors.New("is missing; without it the kiosk trusts nobody. gatehouse-fleet kiosk add writes it")
+	}
+	for _, p := range []struct{ name, value string }{{"state", c.State}, {"run", c.Run}, {"venue_key", c.VenueKey}} {
+		if p.value == "" {
+			return "$." + p.name, errors.New("is missing")
+		}
+	}
+	if len(c.Lanes) == 0 {
+		return "$.lanes", errors.New("is missing; a kiosk has at least one lane")
+	}
+	if len(c.Lanes) > maxLanes {
+		return "$.lanes", fmt.Errorf("has %d lanes, at most %d are allowed", len(c.Lanes), maxLanes)
+	}
+	names, ports := map[string]bool{}, map[string]bool{}
+	for i := range c.Lanes {
+		at := fmt.Sprintf("$.lanes[%d]", i)
+		l := &c.Lanes[i]
+		if field, err := l.check(); err != nil {
+			return at + "." + field, err
+		}
+		if names[l.Name] {
+			return at + ".name", fmt.Errorf("two lanes are named %s", l.Name)
+		}
+		if ports[l.Scanner.Port] {
+			return at + ".scanner.port", errors.New("two lanes share this scanner")
+		}
+		names[l.Name], ports[l.Scanner.Port] = true, true
+	}
+	return "", nil
+}
+
+func (l *LaneConfig) check() (field string, err error) {
+	if err := checkName(l.Name); err != nil {
+		return "name", err
+	}
+	if l.Inert != "" && l.Inert != gate.Secured && l.Inert != gate.Released {
+		return "inert", fmt.Errorf("%q is unknown; write secured (people wait) or released (people can pass)", l.Inert)
+	}
+	if l.Pulse < 0 {
+		return "pulse", errors.New("cannot be negative")
+	}
+	if l.Scanner.Port == "" {
+		return "scanner.port", errors.New("is missing; ls /dev/serial/by-id shows the stable names")
+	}
+	if !filepath.IsAbs(l.Scanner.Port) {
+		return "scanner.port", fmt.Errorf("%q is not an absolute path", l.Scanner.Port)
+	}
+	return "", nil
+}
+
+// lineOf finds the line of a YAML path, or of its nearest parent that is there.
+func lineOf(text []byte, path string) int {
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return 1
+	}
+	for path != "$" && path != "" {
+		if p, err := yaml.PathString(path); err == nil {
+			if node, err := p.FilterFile(file); err == nil && node != nil && node.GetToken() != nil {
+				return node.GetToken().Position.Line
+			}
+		}
+		cut := max(strings.LastIndexByte(path, '.'), strings.LastIndexByte(path, '['))
+		if cut <= 0 {
+			break
+		}
+		path = path[:cut]
+	}
+	return 1
+}
+
+func readVenueKey(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w; gatehouse-fleet kiosk add writes it beside the config", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o007 != 0 {
+		return nil, fmt.Errorf("%s can be read by everybody (mode %04o); run: chmod 0600 %s", path, mode, path)
+	}
+	text, err := readBounded(path, 1024)
+	if err != nil {
+		return nil, err
+	}
+	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(key) != 32 {
+		return nil, fmt.Errorf("%s does not hold 32 bytes in hex; copy it again from the fleet's folder", path)
+	}
+	return key, nil
+}
+
+// readBounded reads a whole file that must not be larger than limit bytes.
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(b)) > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
+	}
+	return b, nil
+}

@@ -1,0 +1,169 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package device is this kiosk: it opens the hardware, the two stores and the local API and joins them to lanes. It is
+// the one place where the rooms are composed; everything it does itself is wiring, and every decision is made elsewhere.
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"gatehouse/cache"
+	"gatehouse/entry"
+	"gatehouse/fleet"
+	"gatehouse/gate"
+	"gatehouse/gate/gpio"
+)
+
+// Hardware is what a kiosk cannot open by a path: the lines of its lanes, and the time.
+type Hardware struct {
+	// Lines opens the outputs of a lane. It is asked again, with pauses, for as long as it fails.
+	Lines func(LaneConfig) (gate.Lines, error)
+	// Now is the wall clock.
+	Now func() time.Time
+}
+
+// Board is the real hardware: a GPIO chip of the kernel and the system's clock.
+func Board() Hardware {
+	return Hardware{
+		Lines: func(l LaneConfig) (gate.Lines, error) { return gpio.Open(l.GPIO) },
+		Now:   time.Now,
+	}
+}
+
+// Kiosk is a running kiosk.
+type kiosk struct {
+	cfg     Config
+	hw      Hardware
+	log     *slog.Logger
+	health  *health
+	trust   *cache.Trust
+	ledger  *cache.Ledger
+	decider *entry.Decider
+	lanes   []*lane
+	started time.Time
+}
+
+// Run runs the kiosk until ctx ends and leaves every lane inert. It returns an error where the kiosk cannot work at all:
+// a store that another process holds, a ledger that is damaged. A lane whose hardware is missing is reported and tried
+// again, and the others work.
+func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err error) {
+	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Now, log), started: hw.Now()}
+	for _, l := range cfg.Lanes {
+		ln, err := newLane(k, l)
+		if err != nil {
+			return err
+		}
+		k.lanes = append(k.lanes, ln)
+	}
+	if err := k.openStores(); err != nil {
+		k.restLanes()
+		return err
+	}
+	defer func() { err = errors.Join(err, k.trust.Close(), k.ledger.Close()) }()
+	k.importConfigured(ctx)
+
+	group, ctx := errgroup.WithContext(ctx)
+	api, err := k.listen()
+	if err != nil {
+		k.restLanes()
+		return err
+	}
+	group.Go(func() error { return api.serve(ctx) })
+	for _, l := range k.lanes {
+		group.Go(func() error { return l.run(ctx) })
+	}
+	k.log.Info("kiosk started", "venue", cfg.Venue, "kiosk", cfg.Kiosk, "lanes", len(k.lanes), "version", Version())
+	notify(log, daemon.SdNotifyReady)
+	err = group.Wait()
+	notify(log, daemon.SdNotifyStopping)
+	k.log.Info("kiosk stopped", "venue", cfg.Venue, "kiosk", cfg.Kiosk)
+	return err
+}
+
+// openStores opens both databases and the decider over them.
+func (k *kiosk) openStores() (err error) {
+	if err := os.MkdirAll(k.cfg.State, 0o700); err != nil {
+		return fmt.Errorf("device: state: %w", err)
+	}
+	place := fleet.Place{Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk}
+	if k.trust, err = cache.OpenTrust(filepath.Join(k.cfg.State, "trust.db"), cache.TrustOptions{Pin: k.cfg.Root, Place: place, Log: k.log}); err != nil {
+		return fmt.Errorf("device: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, k.trust.Close())
+		}
+	}()
+	k.health.set("trust store", k.trust.SetAside())
+	if k.ledger, err = cache.OpenLedger(filepath.Join(k.cfg.State, "ledger.db"), cache.LedgerOptions{At: k.hw.Now()}); err != nil {
+		return fmt.Errorf("device: %w", err)
+	}
+	if n := k.ledger.Recovered(); n > 0 {
+		k.log.Warn("open reservations committed as unknown", "count", n)
+	}
+	if k.decider, err = entry.NewDecider(k.trust, k.ledger, k.ledger, k.cfg.venueKey); err != nil {
+		return errors.Join(err, k.ledger.Close())
+	}
+	return nil
+}
+
+// restLanes drives the inert level of every lane that can be reached, for a kiosk that cannot start.
+func (k *kiosk) restLanes() {
+	for _, l := range k.lanes {
+		if err := l.rest(); err != nil {
+			k.log.Error("lane not brought to rest", "lane", l.cfg.Name, "error", err)
+		}
+	}
+}
+
+// importConfigured applies the bundle that the config names. The one in force stays where that fails.
+func (k *kiosk) importConfigured(ctx context.Context) {
+	if k.cfg.Bundle == "" {
+		return
+	}
+	f, err := os.Open(k.cfg.Bundle)
+	if err == nil {
+		defer f.Close()
+		_, err = k.importBundle(ctx, f)
+	}
+	if errors.Is(err, fleet.ErrOlder) {
+		k.log.Info("bundle is older than what is known", "bundle", k.cfg.Bundle)
+		err = nil
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", k.cfg.Bundle, err)
+	}
+	k.health.set("bundle", err)
+}
+
+// notify tells the service manager, where there is one.
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("service manager not notified", "error", err)
+	}
+}
+
+// Version is the version of the program: its module version where it was installed as one, else its commit.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,226 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gatehouse/device/client"
+	"gatehouse/entry"
+	"gatehouse/gate"
+	"gatehouse/scanner"
+)
+
+// lane joins a scanner, the decider and a gate. One goroutine decides; the scanner and the gate own one loop each.
+type lane struct {
+	kiosk   *kiosk
+	cfg     LaneConfig
+	log     *slog.Logger
+	scanner *scanner.Scanner
+	box     mailbox
+
+	mu  sync.Mutex
+	now client.Lane
+}
+
+var (
+	errNotConnected = errors.New("the scanner was not opened yet")
+	errNotInService = errors.New("the gate is not in service yet")
+)
+
+// inService is what a gate without a fault is said to be.
+const inService = "in service"
+
+// The names of a lane's conditions.
+func (l *lane) scannerCondition() string { return "lane " + l.cfg.Name + " scanner" }
+func (l *lane) gateCondition() string    { return "lane " + l.cfg.Name + " gate" }
+
+func newLane(k *kiosk, cfg LaneConfig) (*lane, error) {
+	l := &lane{kiosk: k, cfg: cfg, log: k.log.With("lane", cfg.Name), box: newMailbox()}
+	l.now = client.Lane{Name: cfg.Name, Outcomes: map[string]uint64{}}
+	var err error
+	l.scanner, err = scanner.Open(scanner.Config{
+		Port: cfg.Scanner.Port, Baud: cfg.Scanner.Baud, IdleGap: time.Duration(cfg.Scanner.IdleGap),
+		SameCode: time.Duration(cfg.Scanner.SameCode), Log: l.log,
+		State: func(err error) { k.health.set(l.scannerCondition(), err) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("device: lane %s: %w", cfg.Name, err)
+	}
+	k.health.set(l.scannerCondition(), errNotConnected)
+	k.health.set(l.gateCondition(), errNotInService)
+	return l, nil
+}
+
+// Pauses between tries of a lane whose lines cannot be opened or whose gate failed.
+const (
+	firstRetry = time.Second
+	lastRetry  = 30 * time.Second
+)
+
+// run keeps the lane in service until ctx ends. A lane that fails is reported, rested and taken up again; it never
+// ends the kiosk, for the other lanes have done nothing.
+func (l *lane) run(ctx context.Context) error {
+	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+		began := time.Now()
+		err := l.serve(ctx)
+		if ctx.Err() != nil {
+			return err
+		}
+		l.kiosk.health.set(l.gateCondition(), err)
+		if time.Since(began) > lastRetry {
+			pause = firstRetry
+		}
+		again := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			again.Stop()
+			return nil
+		case <-again.C:
+		}
+	}
+}
+
+// serve opens the lines and runs scanner, decider and gate over them until one ends.
+func (l *lane) serve(ctx context.Context) (err error) {
+	lines, err := l.kiosk.hw.Lines(l.cfg)
+	if err != nil {
+		return fmt.Errorf("device: lane %s: %w", l.cfg.Name, err)
+	}
+	defer func() { err = errors.Join(err, lines.Close()) }()
+	g, err := gate.New(gate.Config{
+		Lane: l.cfg.Name, Pulse: time.Duration(l.cfg.Pulse), Inert: l.cfg.Inert,
+		State: func(err error) { l.kiosk.health.set(l.gateCondition(), err) },
+	}, lines)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return ended(ctx, "gate", g.Run(ctx)) })
+	group.Go(func() error { return ended(ctx, "scanner", l.scanner.Run(ctx, l.box.put)) })
+	group.Go(func() error {
+		for {
+			scan, err := l.box.take(ctx)
+			if err != nil {
+				return nil
+			}
+			l.answer(ctx, g, scan)
+		}
+	})
+	return group.Wait()
+}
+
+// ended makes the end of a loop that nobody asked for an error, so that the lane is taken up again.
+func ended(ctx context.Context, loop string, err error) error {
+	if err == nil && ctx.Err() == nil {
+		return fmt.Errorf("device: the %s's loop ended by itself", loop)
+	}
+	return err
+}
+
+// keptScan is how long a scan that came during a passage is still worth deciding: later its guest has moved on.
+const keptScan = 3 * time.Second
+
+// answer takes one scan to its end. A panic ends this scan alone: its guest is refused and the next is read.
+func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.Error("scan panicked", "panic", panicText(p), "stack", string(debug.Stack()))
+			l.scanner.Forget()
+			l.refuse(ctx, g, entry.ReasonOutOfOrder)
+		}
+	}()
+	if time.Since(scan.At) > keptScan {
+		l.scanner.Forget()
+		l.refuse(ctx, g, entry.ReasonWait)
+		return
+	}
+	dec := l.kiosk.decider.Decide(ctx, entry.Lane{Name: l.cfg.Name}, scan.Code, entry.Moment{At: l.kiosk.hw.Now()})
+	l.kiosk.health.set("record", dec.RecordErr)
+	if dec.Outcome != entry.Admit {
+		l.note(dec, scan, nil)
+		l.refuse(ctx, g, "")
+		return
+	}
+	passage, err := g.Admit(ctx, dec.Grant)
+	l.note(dec, scan, err)
+	if err := l.kiosk.decider.Settle(context.WithoutCancel(ctx), dec, passage); err != nil {
+		l.kiosk.health.set("record", err)
+	}
+}
+
+// panicText is a panic's text where it is the runtime's own: any other value might hold a piece of the pass.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+// refuse lights the red lamp; a reason is given where no decision was noted.
+func (l *lane) refuse(ctx context.Context, g *gate.Gate, reason entry.Reason) {
+	if reason != "" {
+		l.count(reason)
+		l.log.Info("scan", "outcome", reason.Outcome(), "reason", reason)
+	}
+	if err := g.Refuse(ctx); err != nil && ctx.Err() == nil {
+		l.log.Warn("red lamp", "error", err)
+	}
+}
+
+// note logs a decision and counts it. Nothing in it identifies: the hash is short, and none for a private kind.
+func (l *lane) note(dec entry.Decision, scan scanner.Scan, gateErr error) {
+	l.count(dec.Reason)
+	attrs := []any{"outcome", dec.Outcome, "reason", dec.Reason, "event", dec.Event, "format", dec.Format,
+		"issuer", dec.Issuer, "kind", dec.Kind, "rule", dec.Rule, "pass", dec.PassHash.String(), "stale", dec.Stale,
+		"age_us", time.Since(scan.At).Microseconds()}
+	if n := len(dec.Steps); n > 0 && !dec.Steps[n-1].Held {
+		attrs = append(attrs, "step", dec.Steps[n-1].Code, "detail", dec.Steps[n-1].Note)
+	}
+	if gateErr != nil {
+		l.log.Error("gate", append(attrs, "error", gateErr)...)
+		return
+	}
+	l.log.Info("scan", attrs...)
+}
+
+func (l *lane) count(r entry.Reason) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now.Scans++
+	l.now.Outcomes[string(r.Outcome())]++
+	l.now.Last, l.now.LastAt = string(r), l.kiosk.hw.Now()
+}
+
+// status is the lane now.
+func (l *lane) status() client.Lane {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.now
+	s.Outcomes = map[string]uint64{}
+	for k, v := range l.now.Outcomes {
+		s.Outcomes[k] = v
+	}
+	s.Scanner = l.kiosk.health.text(l.scannerCondition(), "connected")
+	s.Gate = l.kiosk.health.text(l.gateCondition(), inService)
+	return s
+}
+
+// rest drives the inert level once, for a lane that never came into service.
+func (l *lane) rest() error {
+	lines, err := l.kiosk.hw.Lines(l.cfg)
+	if err != nil {
+		return err
+	}
+	return errors.Join(lines.Drive(gate.Relay, l.cfg.Inert == gate.Released), lines.Close())
+}

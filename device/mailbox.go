@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+
+	"gatehouse/scanner"
+)
+
+// mailbox holds one scan, the newest: during a passage the one before it has lost its turn.
+type mailbox chan scanner.Scan
+
+func newMailbox() mailbox { return make(mailbox, 1) }
+
+// put leaves a scan and takes out the one that was waiting. There is one caller, the scanner's loop.
+func (m mailbox) put(s scanner.Scan) {
+	select {
+	case <-m:
+	default:
+	}
+	m <- s
+}
+
+// take waits for a scan.
+func (m mailbox) take(ctx context.Context) (scanner.Scan, error) {
+	select {
+	case s := <-m:
+		return s, nil
+	case <-ctx.Done():
+		return scanner.Scan{}, ctx.Err()
+	}
+}
