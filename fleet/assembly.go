@@ -1,0 +1,196 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// verifiedHead is a head whose signature is good.
+type verifiedHead struct {
+	doc  Document
+	head *Head
+}
+
+// assembly is a head and what is here of the documents that it names for this place, each verified.
+type assembly struct {
+	verifiedHead
+	documents map[name]Document
+	lists     map[string]*RevocationList // by issuer
+	missing   []string                   // what the head names and is not here
+}
+
+// openHeads returns the venue's verified heads, newest first, and refuses an older one.
+func (o *opening) openHeads() ([]verifiedHead, error) {
+	n := name{KindHead, Scope(o.known.Place.Venue)}
+	var heads []verifiedHead
+	lost := fmt.Errorf("%w: no head of %s is here: import a whole bundle", ErrIncomplete, o.known.Place.Venue)
+	var brought []Document
+	for _, c := range o.pool[n] {
+		d, err := o.believe(c)
+		if err != nil && c.brought {
+			return nil, err
+		}
+		if err != nil { // stored, and the newest root does not allow it any more
+			lost = err
+			continue
+		}
+		h, err := readHead(d)
+		if err != nil {
+			return nil, err
+		}
+		heads = append(heads, verifiedHead{d, h})
+		if c.brought {
+			brought = append(brought, d)
+		}
+	}
+	if len(heads) == 0 {
+		return nil, lost
+	}
+	slices.SortFunc(heads, func(a, b verifiedHead) int { return cmp.Compare(b.doc.Version(), a.doc.Version()) })
+	newest := heads[0].doc
+	if err := o.checkMark(newest, n, newest.Version(), newest.Digest()); err != nil {
+		return nil, err
+	}
+	for i := range heads[1:] {
+		if heads[i].doc.Version() == heads[i+1].doc.Version() {
+			return nil, fmt.Errorf("%w: %s is %s and %s", ErrConflict, heads[i].doc, heads[i].doc.Digest(), heads[i+1].doc.Digest())
+		}
+	}
+	for _, d := range brought {
+		if d.Version() < newest.Version() {
+			return nil, fmt.Errorf("%w: %s; version %d is here", ErrOlder, d, newest.Version())
+		}
+	}
+	return heads, nil
+}
+
+// assemble gathers what a head names for this place. It refuses a head that would bring back something older, or that
+// leaves out what is in force: with the head's key alone nothing can be taken back or un-revoked.
+func (o *opening) assemble(h verifiedHead) (*assembly, error) {
+	a := &assembly{verifiedHead: h, documents: map[name]Document{}, lists: map[string]*RevocationList{}}
+	named := map[name]bool{}
+	for _, e := range h.head.Documents {
+		if !o.known.Place.has(e.Scope) {
+			continue
+		}
+		named[e.name()] = true
+		var err error
+		if e.Kind == KindRoot {
+			err = o.placeRoot(a, e)
+		} else {
+			err = o.place(a, e)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", h.doc, err)
+		}
+	}
+	for _, m := range o.known.Marks {
+		n := name{m.Kind, m.Scope}
+		if m.Kind != KindRoot && m.Kind != KindHead && o.known.Place.has(m.Scope) && !named[n] {
+			return nil, fmt.Errorf("%w: %s does not name %s, which is in force here", ErrWithheld, h.doc, n)
+		}
+	}
+	return a, nil
+}
+
+// placeRoot makes sure that the chain is as long as the head says, so that a new root cannot be kept from a kiosk.
+func (o *opening) placeRoot(a *assembly, e Entry) error {
+	if e.Version > o.root().doc.Version() {
+		a.missing = append(a.missing, e.String())
+		return nil
+	}
+	for _, r := range o.chain {
+		if r.doc.Version() == e.Version && r.doc.Digest() != e.Digest {
+			return fmt.Errorf("%w: it names another %s", ErrConflict, r.doc)
+		}
+	}
+	return nil
+}
+
+func (o *opening) place(a *assembly, e Entry) error {
+	if err := o.checkMark(e, e.name(), e.Version, e.Digest); err != nil {
+		return err
+	}
+	c := o.find(e.name(), e.Digest)
+	if c == nil {
+		a.missing = append(a.missing, e.String())
+		return nil
+	}
+	d, err := o.believe(c)
+	if err != nil {
+		return err
+	}
+	if !e.names(d) {
+		return fmt.Errorf("%w: it names %s of %d bytes, and the digest is that of %s of %d", ErrNotNamed, e, e.Size, d, d.Size())
+	}
+	if issuer := e.Kind.Issuer(); issuer != "" {
+		if a.lists[issuer], err = o.openList(a, d); err != nil {
+			return err
+		}
+	}
+	a.documents[e.name()] = d
+	return nil
+}
+
+// openList reads a revocation list and looks for the blob of its base.
+func (o *opening) openList(a *assembly, d Document) (*RevocationList, error) {
+	l, err := readRevocations(d)
+	if err != nil || l.Base == nil || o.held[l.Base.Digest] {
+		return l, err
+	}
+	blob, ok := o.blobs[l.Base.Digest]
+	if !ok {
+		a.missing = append(a.missing, fmt.Sprintf("%s: the blob %s", d, l.Base.Digest))
+		return l, nil
+	}
+	if err := l.Base.check(blob); err != nil {
+		return nil, fmt.Errorf("%s: %w", d, err)
+	}
+	return l, nil
+}
+
+// checkBrought refuses documents that the newest head does not name: parts of different states are never mixed.
+func (o *opening) checkBrought(newest *assembly) error {
+	for n, candidates := range o.pool {
+		if n.kind == KindRoot || n.kind == KindHead {
+			continue
+		}
+		for _, c := range candidates {
+			d := c.copies[0]
+			if in, ok := newest.documents[n]; !c.brought || ok && in.Digest() == c.digest {
+				continue
+			}
+			if err := o.checkMark(d, n, d.Version(), c.digest); err != nil {
+				return err
+			}
+			return fmt.Errorf("%w: %s; the newest head here is %s", ErrNotNamed, d, newest.doc)
+		}
+	}
+	for _, d := range o.others {
+		if !slices.ContainsFunc(newest.head.Documents, func(e Entry) bool { return e.names(d) }) {
+			return fmt.Errorf("%w: %s; the newest head here is %s", ErrNotNamed, d, newest.doc)
+		}
+	}
+	return nil
+}
+
+// fallBack returns the newest assembly that is whole.
+func (o *opening) fallBack(newest *assembly, heads []verifiedHead) (*assembly, error) {
+	if len(newest.missing) == 0 {
+		return newest, nil
+	}
+	for _, h := range heads[1:] {
+		a, err := o.assemble(h)
+		if err != nil {
+			return nil, err
+		}
+		if len(a.missing) == 0 {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s names what is not here: %s: import a whole bundle", ErrIncomplete, newest.doc, newest.missing)
+}

@@ -1,0 +1,131 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package fleet
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"gatehouse/entry"
+)
+
+// update reads what is to be in force and puts the state of belief together.
+func (o *opening) update(newest, a *assembly) (*Update, error) {
+	u := &Update{root: o.root().root, head: a.head}
+	if err := o.openIssuers(u, a); err != nil {
+		return nil, err
+	}
+	policy, err := o.openConfig(a)
+	if err != nil {
+		return nil, err
+	}
+	for _, issuer := range slices.Sorted(maps.Keys(a.lists)) {
+		l := a.lists[issuer]
+		r := RevocationUpdate{Issuer: issuer, Version: a.documents[name{RevocationsOf(issuer), ScopeAll}].Version(), Base: l.Base, Deltas: l.Deltas}
+		if l.Base != nil && !o.held[l.Base.Digest] {
+			r.Blob = o.blobs[l.Base.Digest]
+		}
+		u.revocations = append(u.revocations, r)
+	}
+	o.collect(u, newest, a)
+	u.terms = o.terms(policy, newest, a)
+	return u, nil
+}
+
+func (o *opening) openIssuers(u *Update, a *assembly) error {
+	d, ok := a.documents[name{KindIssuers, ScopeAll}]
+	if !ok {
+		return fmt.Errorf("%w: %s names no issuers", ErrWithheld, a.doc)
+	}
+	var list Issuers
+	if err := d.decodeBody(&list); err != nil {
+		return err
+	}
+	keys, err := list.Credentials()
+	if err != nil {
+		return fmt.Errorf("%s: %w", d, err)
+	}
+	for _, i := range list.Issuers {
+		if _, ok := a.lists[i.Name]; i.Revocable && !ok {
+			return fmt.Errorf("%w: %s names no revocations of the issuer %q, which must have a list", ErrWithheld, a.doc, i.Name)
+		}
+		u.issuers = append(u.issuers, i.Name)
+	}
+	u.keys = keys
+	return nil
+}
+
+func (o *opening) openConfig(a *assembly) (*entry.Policy, error) {
+	var layers []Layer
+	for _, s := range o.known.Place.Scopes() {
+		d, ok := a.documents[name{KindConfig, s}]
+		if !ok {
+			continue
+		}
+		l, err := readLayer(d)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, l)
+	}
+	if len(layers) == 0 {
+		return nil, fmt.Errorf("%w: %s names no config", ErrWithheld, a.doc)
+	}
+	p, err := MergeLayers(layers...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", a.doc, err)
+	}
+	return p, nil
+}
+
+// collect decides what is kept, which versions bind from now on, and what is new.
+func (o *opening) collect(u *Update, newest, a *assembly) {
+	mark := func(d Document) {
+		m := Mark{d.Kind(), d.Scope(), d.Version(), d.Digest()}
+		u.marks = append(u.marks, m)
+		if !slices.Contains(o.known.Marks, m) {
+			u.changed = append(u.changed, d.String())
+		}
+	}
+	keep := func(d Document) {
+		if !slices.ContainsFunc(u.documents, func(k Document) bool { return k.Digest() == d.Digest() }) {
+			u.documents = append(u.documents, d)
+		}
+	}
+	for _, r := range o.chain {
+		keep(r.doc)
+	}
+	mark(o.root().doc)
+	// The newest head binds even while its documents are on their way; they themselves bind once they are in force.
+	keep(newest.doc)
+	mark(newest.doc)
+	keep(a.doc)
+	for _, d := range a.sorted() {
+		keep(d)
+		mark(d)
+	}
+	for _, d := range newest.sorted() {
+		keep(d)
+	}
+}
+
+func (a *assembly) sorted() []Document {
+	return slices.SortedFunc(maps.Values(a.documents), func(x, y Document) int {
+		return cmp.Or(cmp.Compare(x.Kind(), y.Kind()), cmp.Compare(x.Scope(), y.Scope()))
+	})
+}
+
+func (o *opening) terms(p *entry.Policy, newest, a *assembly) *entry.Terms {
+	t := &entry.Terms{
+		Venue: o.known.Place.Venue, Kiosk: o.known.Place.Kiosk,
+		Policy: p, Signed: a.doc.Issued(), Incomplete: newest.missing,
+	}
+	t.FreshUntil, t.HardAfter = a.head.Bands()
+	for _, d := range append([]Document{o.root().doc, a.doc}, a.sorted()...) {
+		t.Versions = append(t.Versions, entry.Version{Kind: string(d.Kind()), Scope: string(d.Scope()), Version: d.Version()})
+	}
+	return t
+}
