@@ -77,15 +77,15 @@ func (d description) find(name string) (int, error) {
 	case times == 1:
 		return found, nil
 	case times > 1:
-		return 0, fmt.Errorf("gpio: %w: %d lines of %s are named %q, and the wrong one could move; "+
-			"give them names of their own (gpio-line-names in the device tree)", ErrNoLine, times, d.name, name)
+		return 0, fmt.Errorf("%w: %d lines of %s are named %q, and the wrong one could move; "+
+			"give them names of their own (gpio-line-names in the device tree)", ErrNoLine, times, d.name, kernel(name))
 	}
 	names := d.names()
 	if names == "" {
-		return 0, fmt.Errorf("gpio: %w as %q: the lines of %s (%s) have no names; "+
+		return 0, fmt.Errorf("%w as %q: the lines of %s (%s) have no names; "+
 			"name them (gpio-line-names in the device tree) or choose another chip", ErrNoLine, name, d.name, d.label)
 	}
-	return 0, fmt.Errorf("gpio: %w as %q on %s (%s); it has %s", ErrNoLine, name, d.name, d.label, names)
+	return 0, fmt.Errorf("%w as %q on %s (%s); it has %s", ErrNoLine, name, d.name, d.label, names)
 }
 
 func (d description) names() string {
@@ -123,15 +123,15 @@ func requestError(d description, number int, err error) error {
 		if l.consumer != "" {
 			by = fmt.Sprintf(" (%s had it at the start)", l.consumer)
 		}
-		return fmt.Errorf("gpio: %w: line %s of %s%s: %w; gpioinfo shows who holds it: end that program, or the overlay that claims it",
+		return fmt.Errorf("%w: line %s of %s%s: %w; gpioinfo shows who holds it: end that program, or the overlay that claims it",
 			ErrHeld, l.name, d.name, by, err)
 	case errors.Is(err, unix.EACCES):
 		return permissionError(d.path, err)
 	}
-	return fmt.Errorf("gpio: line %s of %s: %w", l.name, d.name, err)
+	return fmt.Errorf("line %s of %s: %w", l.name, d.name, err)
 }
 
 func permissionError(path string, err error) error {
-	return fmt.Errorf("gpio: %w to open %s: %w; install the udev rule and put this user into the group gpio, then restart the service",
+	return fmt.Errorf("%w to open %s: %w; install the udev rule and put this user into the group gpio, then restart the service",
 		ErrPermission, path, err)
 }

@@ -46,7 +46,7 @@ func open(c chip, cfg Config) (*Lines, error) {
 			err = out.request(true)
 		}
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", o, err), lines.Close())
+			return nil, errors.Join(fmt.Errorf("gpio: %s: %w", o, err), lines.Close())
 		}
 	}
 	return lines, nil
@@ -113,7 +113,7 @@ func (o *output) drive(active bool) error {
 	}
 	if o.line == nil {
 		if err := o.request(false); err != nil {
-			return err
+			return fmt.Errorf("gpio: %w", err)
 		}
 	}
 	if err := o.line.out(level); err != nil {

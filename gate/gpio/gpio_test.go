@@ -251,7 +251,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"missing name":         {wired(Line{Name: "RELAY"}), nil, ErrNoLine, "it has R, G, X"},
 		"name that is twice":   {wired(Line{Name: "X"}), nil, ErrNoLine, "2 lines of gpiochip0 are named"},
 		"periph's second name": {wired(Line{Name: "gpiochip0-X"}), nil, ErrNoLine, "2 lines of gpiochip0 are named"},
-		"missing lamp":         {Config{Relay: Line{Name: "R"}, Red: Line{Name: "LAMP"}}, nil, ErrNoLine, `red: gpio: no such line as "LAMP"`},
+		"missing lamp":         {Config{Relay: Line{Name: "R"}, Red: Line{Name: "LAMP"}}, nil, ErrNoLine, `gpio: red: no such line as "LAMP"`},
 		"held":                 {wired(Line{Name: "R"}), unix.EBUSY, ErrHeld, "line R of gpiochip0 (other@7 had it at the start)"},
 		"not permitted":        {wired(Line{Name: "R"}), unix.EACCES, ErrPermission, "group gpio"},
 		"anything else":        {wired(Line{Name: "R"}), unix.EINVAL, unix.EINVAL, "line R of gpiochip0"},

@@ -92,7 +92,7 @@ func denied() error {
 	for _, path := range paths {
 		f, err := os.Open(path)
 		if errors.Is(err, os.ErrPermission) {
-			return permissionError(path, err)
+			return fmt.Errorf("gpio: %w", permissionError(path, err))
 		}
 		if err == nil {
 			_ = f.Close()
