@@ -39,11 +39,6 @@ func (a *archive) file(name string, perm uint32, data []byte) {
 	a.entry(name, modeFile|perm, 0, 0, data)
 }
 
-// dir adds a folder and those above it.
-func (a *archive) dir(name string) {
-	a.parents(path.Join(name, "x"))
-}
-
 // device adds a character device's node. The kernel opens /dev/console for
 // the first process before anything can have mounted a /dev.
 func (a *archive) device(name string, major, minor int) {
