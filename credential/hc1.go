@@ -214,7 +214,7 @@ func (c *certificate) check() error {
 		return errors.New("no ver")
 	case !c.born:
 		return errors.New("no dob")
-	case len(bytes.Join(c.names[:], nil)) == 0:
+	case len(c.names[0])+len(c.names[1])+len(c.names[2])+len(c.names[3]) == 0:
 		return errors.New("no name")
 	}
 	return nil
