@@ -46,6 +46,7 @@ type file struct {
 	path  string
 	kind  kind
 	fault atomic.Pointer[error]
+	stuck atomic.Bool // bbolt may hold a lock that it never gives back
 }
 
 // openFile opens the database at path, or creates it where there is none.
@@ -72,12 +73,12 @@ func openFile(path string, k kind, noSync bool) (*file, error) {
 // not come back empty.
 func mapFile(path string, k kind, create int, noSync bool) (*file, error) {
 	f := &file{path: path, kind: k}
-	err := f.open(create, noSync)
-	if err == nil {
-		err = errors.Join(f.checkMeta(), f.checkSize())
-	}
-	if err != nil {
+	if err := f.open(create, noSync); err != nil {
 		f.release()
+		return nil, explain(path, k, err)
+	}
+	if err := errors.Join(f.checkMeta(), f.checkSize()); err != nil {
+		f.close()
 		return nil, explain(path, k, err)
 	}
 	return f, nil
@@ -175,9 +176,16 @@ func (f *file) view(fn func(*bbolt.Tx) error) (err error) {
 	if fault := f.fault.Load(); fault != nil {
 		return *fault
 	}
-	defer f.guard(&err)
+	// Within fn a panic is harmless to bbolt's locks, at begin and end it is not.
+	inside := false
+	defer f.guard(&err, &inside)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	return f.closed(f.db.View(fn))
+	return f.closed(f.db.View(func(tx *bbolt.Tx) error {
+		inside = true
+		err := fn(tx)
+		inside = false
+		return err
+	}))
 }
 
 // update runs a write transaction. An error of fn comes back as it is, with nothing written.
@@ -185,9 +193,9 @@ func (f *file) update(fn func(*bbolt.Tx) error) (err error) {
 	if fault := f.fault.Load(); fault != nil {
 		return *fault
 	}
-	defer f.guard(&err)
+	committing, harmless := false, false
+	defer f.guard(&err, &harmless)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	committing := false
 	err = f.db.Update(func(tx *bbolt.Tx) error {
 		if err := fn(tx); err != nil {
 			return err
@@ -207,9 +215,10 @@ func (f *file) update(fn func(*bbolt.Tx) error) (err error) {
 }
 
 // guard ends a transaction that panicked. It is deferred, so that its recover counts.
-func (f *file) guard(err *error) {
+func (f *file) guard(err *error, harmless *bool) {
 	if r := recover(); r != nil {
 		fault := f.damaged(r)
+		f.stuck.CompareAndSwap(false, !*harmless)
 		f.fault.Store(&fault)
 		*err = fault
 	}
@@ -227,13 +236,16 @@ func (f *file) damaged(what any) error {
 	return damaged(f.path, f.kind, what)
 }
 
-// close releases the file. After a fault bbolt's own Close could wait for a lock that nobody gives back.
+// close releases the file; later transactions get ErrClosed.
 func (f *file) close() error {
-	if f.fault.Load() != nil {
+	if f.stuck.Load() {
 		f.release()
 		return nil
 	}
-	return f.db.Close()
+	err := f.db.Close()
+	closed := fmt.Errorf("cache: %s: %w", f.path, ErrClosed)
+	f.fault.CompareAndSwap(nil, &closed)
+	return err
 }
 
 // release gives up the lock and the descriptor, and leaves bbolt and its map to the end of the process. The map holds

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,22 +84,14 @@ func openTrust(path string, o TrustOptions) (*Trust, error) {
 	return t, nil
 }
 
-// load verifies the stored documents anew, as if a bundle had just brought them all.
+// load verifies the stored documents anew. They were believed when their time had come; the clock of a kiosk that just
+// started is not asked.
 func (t *Trust) load() error {
 	known, err := t.known()
 	if err != nil || len(known.Documents) == 0 {
 		return err
 	}
-	stored := &fleet.Bundle{Documents: known.Documents}
-	known.Documents = nil
-	// They were believed when their time had come; the clock of a kiosk that just started may not know that.
-	var at time.Time
-	for _, d := range stored.Documents {
-		if d.Issued().After(at) {
-			at = d.Issued()
-		}
-	}
-	u, err := fleet.Open(known, stored, at)
+	u, err := fleet.Open(known, nil, time.Time{})
 	if errors.Is(err, fleet.ErrUnsupported) {
 		return fmt.Errorf("cache: %s: %w", t.file.path, err)
 	}
@@ -132,7 +125,8 @@ func (t *Trust) Belief() (entry.Belief, error) {
 func (t *Trust) SetAside() error { return t.aside }
 
 // Apply verifies a bundle against what is known and puts it in force, in one transaction; it is the only writer of
-// trust. It returns what is in force now and was not before. at is the time that the kiosk believes.
+// trust. It returns what is in force now and was not before; a bundle that says nothing new is not written. at is the
+// time that the kiosk believes, zero while it trusts no clock.
 //
 // On any error what was in force stays. The errors are those of fleet.Open, ErrFull, and those of a file.
 func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (changed []string, err error) {
@@ -152,6 +146,9 @@ func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (chang
 	if !u.Usable() {
 		return nil, ErrNoBelief
 	}
+	if nothingNew(known, u) {
+		return nil, nil
+	}
 	var lists map[string]listRecord
 	err = t.file.update(func(tx *bbolt.Tx) (err error) {
 		lists, err = writeUpdate(tx, u)
@@ -162,6 +159,12 @@ func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (chang
 	}
 	t.current.Store(newBelief(t, u, lists))
 	return u.Changed(), nil
+}
+
+// nothingNew spares the card the writing of a bundle that is imported again.
+func nothingNew(known fleet.Known, u *fleet.Update) bool {
+	same := func(a, b fleet.Document) bool { return a.Digest() == b.Digest() }
+	return len(u.Changed()) == 0 && slices.EqualFunc(known.Documents, u.Documents(), same) && slices.Equal(known.Marks, u.Marks())
 }
 
 func writeUpdate(tx *bbolt.Tx, u *fleet.Update) (map[string]listRecord, error) {

@@ -1,0 +1,543 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"gatehouse/credential"
+	"gatehouse/entry"
+	"gatehouse/fleet"
+)
+
+func trustPath(tb testing.TB) string {
+	tb.Helper()
+	return filepath.Join(tb.TempDir(), "trust.db")
+}
+
+func apply(tb testing.TB, t *Trust, b *fleet.Bundle) []string {
+	tb.Helper()
+	changed, err := t.Apply(tb.Context(), b, morning)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return changed
+}
+
+func believe(tb testing.TB, t *Trust) entry.Belief {
+	tb.Helper()
+	b, err := t.Belief()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return b
+}
+
+// expect asks for tickets of arena by their cti.
+func expect(tb testing.TB, b entry.Belief, want entry.Revocation, ctis ...string) {
+	tb.Helper()
+	for _, cti := range ctis {
+		if got, err := b.Revoked(ticket(cti)); err != nil || got != want {
+			tb.Errorf("%s: %v, %v; want %v", cti, got, err, want)
+		}
+	}
+}
+
+func TestTrustBeforeTheFirstBundle(t *testing.T) {
+	f := newTestFleet(t)
+	if _, err := f.open(trustPath(t)).Belief(); !errors.Is(err, ErrNoBelief) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestApplyPutsABundleInForceAndReopenKeepsIt(t *testing.T) {
+	f := newTestFleet(t)
+	path := trustPath(t)
+	trust := f.open(path)
+	delta := fleet.Delta{Add: fleet.JoinRevocations(ids("later")), Remove: fleet.JoinRevocations(ids("pardoned"))}
+	bundle := f.bundle(edition{head: 1, list: 1, base: ids("lost", "pardoned"), deltas: []fleet.Delta{delta}})
+	if changed := apply(t, trust, bundle); len(changed) == 0 {
+		t.Error("nothing is said to have changed")
+	}
+	for range 2 {
+		b := believe(t, trust)
+		if keys, err := b.Keys(credential.GH1, "arena", f.kid(f.arena)); err != nil || len(keys) != 1 || keys[0].Issuer != "arena" {
+			t.Errorf("keys of arena: %v, %v", keys, err)
+		}
+		if terms := b.Terms(); terms.Venue != "arena" || terms.Kiosk != "gate-1" || len(terms.Policy.Accept) != 1 || !terms.Signed.Equal(morning.Truncate(time.Second)) {
+			t.Errorf("terms: %+v", terms)
+		}
+		expect(t, b, entry.Revoked, "lost", "later")
+		expect(t, b, entry.NotRevoked, "pardoned", "other")
+		if err := trust.Close(); err != nil {
+			t.Fatal(err)
+		}
+		trust = f.open(path)
+		if err := trust.SetAside(); err != nil {
+			t.Errorf("set aside: %v", err)
+		}
+	}
+}
+
+func TestKeys(t *testing.T) {
+	f := newTestFleet(t)
+	trust := f.open(trustPath(t))
+	apply(t, trust, f.bundle(edition{head: 1, list: 1}))
+	b := believe(t, trust)
+	for _, c := range []struct {
+		name   string
+		format credential.Format
+		issuer string
+		kid    []byte
+		want   []string
+		err    error
+	}{
+		{"by issuer and kid", credential.GH1, "arena", f.kid(f.arena), []string{"arena"}, nil},
+		{"HC1 by kid over all issuers", credential.HC1, "", f.kid(f.shared), []string{"at", "de"}, nil},
+		{"HC1 of one issuer", credential.HC1, "de", f.kid(f.shared), []string{"de"}, nil},
+		{"unknown kid", credential.GH1, "arena", []byte{1}, nil, nil},
+		{"unknown HC1 kid", credential.HC1, "", []byte{1}, nil, nil},
+		{"another issuer's kid", credential.GH1, "at", f.kid(f.arena), nil, nil},
+		{"another format's kid", credential.GH1, "at", f.kid(f.shared), nil, nil},
+		{"a GH1 key asked for as HC1", credential.HC1, "", f.kid(f.arena), nil, nil},
+		{"unknown issuer", credential.GH1, "nobody", f.kid(f.arena), nil, credential.ErrUnknownIssuer},
+		{"no issuer where one is needed", credential.GH1, "", f.kid(f.arena), nil, credential.ErrUnknownIssuer},
+	} {
+		keys, err := b.Keys(c.format, c.issuer, c.kid)
+		var got []string
+		for _, k := range keys {
+			got = append(got, k.Issuer)
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, c.want) || !errors.Is(err, c.err) {
+			t.Errorf("%s: %v, %v; want %v, %v", c.name, got, err, c.want, c.err)
+		}
+	}
+}
+
+func TestRevokedOfIssuersWithoutAListAndOfStatusLists(t *testing.T) {
+	f := newTestFleet(t)
+	trust := f.open(trustPath(t))
+	apply(t, trust, f.bundle(edition{head: 1, list: 1, base: ids("lost")}))
+	b := believe(t, trust)
+	listed := func(cti string) *credential.Pass {
+		p := ticket(cti)
+		p.Status = &credential.StatusRef{Index: 7, URI: "https://arena.example/1"}
+		return p
+	}
+	if got, err := b.Revoked(&credential.Pass{Format: credential.GH1, Issuer: "at", ID: []byte("lost")}); got != entry.NotRevoked || err != nil {
+		t.Errorf("an issuer that revokes nothing: %v, %v", got, err)
+	}
+	if got, err := b.Revoked(listed("other")); got != entry.RevocationUnknown || err != nil {
+		t.Errorf("a status list that is not here: %v, %v", got, err)
+	}
+	if got, err := b.Revoked(listed("lost")); got != entry.Revoked || err != nil {
+		t.Errorf("revoked by its id, whatever the status list says: %v, %v", got, err)
+	}
+}
+
+func TestRevocationListNamedByTheHeadAndNotHereIsUnknown(t *testing.T) {
+	f := newTestFleet(t)
+	trust := f.open(trustPath(t))
+	apply(t, trust, f.bundle(edition{head: 1, list: 1, base: ids("lost")}))
+	known, err := trust.known()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := fleet.Open(known, &fleet.Bundle{}, morning)
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, newBelief(trust, u, nil), entry.RevocationUnknown, "lost", "other")
+}
+
+func TestOlderIsRefusedAndWhatWasInForceStays(t *testing.T) {
+	f := newTestFleet(t)
+	path := trustPath(t)
+	trust := f.open(path)
+	apply(t, trust, f.bundle(edition{head: 2, list: 2, base: ids("lost")}))
+	for name, e := range map[string]edition{
+		"older head": {head: 1, list: 2, base: ids("lost")},
+		"older list": {head: 3, list: 1},
+	} {
+		if _, err := trust.Apply(t.Context(), f.bundle(e), morning); !errors.Is(err, fleet.ErrOlder) {
+			t.Errorf("%s: %v", name, err)
+		}
+		expect(t, believe(t, trust), entry.Revoked, "lost")
+	}
+	trust.Close()
+	expect(t, believe(t, f.open(path)), entry.Revoked, "lost")
+}
+
+func TestTheSameBundleAgainIsNotWritten(t *testing.T) {
+	f := newTestFleet(t)
+	path := trustPath(t)
+	trust := f.open(path)
+	bundle := f.bundle(edition{head: 1, list: 1, base: ids("lost")})
+	apply(t, trust, bundle)
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed := apply(t, trust, bundle); len(changed) != 0 {
+		t.Errorf("changed: %v", changed)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+		t.Errorf("the file was written: %v", err)
+	}
+}
+
+// A head is renewed by itself; one that names what has not arrived makes the data stale, not the lane dead.
+func TestHeadAloneAndHeadAheadOfItsDocuments(t *testing.T) {
+	f := newTestFleet(t)
+	path := trustPath(t)
+	trust := f.open(path)
+	apply(t, trust, f.bundle(edition{head: 1, list: 1, base: ids("lost")}))
+
+	renewed := f.bundle(edition{head: 2, list: 1, base: ids("lost")})
+	apply(t, trust, only(renewed, fleet.KindHead))
+	expect(t, believe(t, trust), entry.Revoked, "lost")
+
+	ahead := f.bundle(edition{head: 3, list: 2, base: ids("lost", "found")})
+	apply(t, trust, only(ahead, fleet.KindHead))
+	for range 2 {
+		b := believe(t, trust)
+		expect(t, b, entry.Revoked, "lost")
+		expect(t, b, entry.NotRevoked, "found")
+		if waits := b.Terms().Incomplete; len(waits) != 1 || !strings.Contains(waits[0], "revocations/arena") {
+			t.Errorf("incomplete: %v", waits)
+		}
+		trust.Close()
+		trust = f.open(path)
+	}
+	apply(t, trust, ahead)
+	expect(t, believe(t, trust), entry.Revoked, "lost", "found")
+	if waits := believe(t, trust).Terms().Incomplete; len(waits) != 0 {
+		t.Errorf("incomplete: %v", waits)
+	}
+}
+
+func only(b *fleet.Bundle, kind fleet.Kind) *fleet.Bundle {
+	part := &fleet.Bundle{}
+	for _, d := range b.Documents {
+		if d.Kind() == kind {
+			part.Documents = append(part.Documents, d)
+		}
+	}
+	return part
+}
+
+func TestDecisionsGoOnWhileABundleIsApplied(t *testing.T) {
+	f := newTestFleet(t)
+	trust := f.open(trustPath(t))
+	apply(t, trust, f.bundle(edition{head: 1, list: 1, base: ids("lost")}))
+	done := make(chan struct{})
+	var lanes sync.WaitGroup
+	for range 2 {
+		lanes.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				b, err := trust.Belief()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				expect(t, b, entry.Revoked, "lost")
+				expect(t, b, entry.NotRevoked, "other")
+			}
+		})
+	}
+	for n := uint64(2); n < 12; n++ {
+		list := ids("lost")
+		for i := range n * 500 {
+			list = append(list, fleet.RevocationID(fmt.Sprint(n, i)))
+		}
+		apply(t, trust, f.bundle(edition{head: n, list: n, base: list}))
+	}
+	close(done)
+	lanes.Wait()
+}
+
+func BenchmarkApplyMillion(b *testing.B) {
+	f := newTestFleet(b)
+	list := make([][fleet.RevocationSize]byte, 1_000_000)
+	for i := range list {
+		list[i] = fleet.RevocationID(strconv.Itoa(i))
+	}
+	bundle := f.bundle(edition{head: 1, list: 1, base: list})
+	for b.Loop() {
+		apply(b, f.open(trustPath(b)), bundle)
+	}
+}
+
+// BenchmarkOpenTrust is a start with no and with a million revocations.
+func BenchmarkOpenTrust(b *testing.B) {
+	for _, n := range []int{0, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			f := newTestFleet(b)
+			list := make([][fleet.RevocationSize]byte, n)
+			for i := range list {
+				list[i] = fleet.RevocationID(strconv.Itoa(i))
+			}
+			path := trustPath(b)
+			trust := f.open(path)
+			apply(b, trust, f.bundle(edition{head: 1, list: 1, base: list}))
+			trust.Close()
+			for b.Loop() {
+				trust, err := OpenTrust(path, f.options())
+				if err != nil || trust.SetAside() != nil {
+					b.Fatal(err)
+				}
+				trust.Close()
+			}
+		})
+	}
+}
+
+func TestForeignFleetIsRefused(t *testing.T) {
+	f := newTestFleet(t)
+	trust := f.open(trustPath(t))
+	if _, err := trust.Apply(t.Context(), newTestFleet(t).bundle(edition{head: 1, list: 1}), morning); !errors.Is(err, fleet.ErrRootMismatch) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := trust.Belief(); !errors.Is(err, ErrNoBelief) {
+		t.Errorf("then believed: %v", err)
+	}
+}
+
+func TestApplyWithAContextThatEnded(t *testing.T) {
+	f := newTestFleet(t)
+	trust := f.open(trustPath(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := trust.Apply(ctx, f.bundle(edition{head: 1, list: 1}), morning); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestListsGrowShrinkAndChangeTheirBase(t *testing.T) {
+	f := newTestFleet(t)
+	path := trustPath(t)
+	trust := f.open(path)
+	add := func(ctis ...string) fleet.Delta { return fleet.Delta{Add: fleet.JoinRevocations(ids(ctis...))} }
+	drop := func(ctis ...string) fleet.Delta { return fleet.Delta{Remove: fleet.JoinRevocations(ids(ctis...))} }
+	var former entry.Belief
+	var was []string
+	for i, step := range []struct {
+		base    [][fleet.RevocationSize]byte
+		deltas  []fleet.Delta
+		revoked []string
+	}{
+		{nil, nil, nil},
+		{nil, []fleet.Delta{add("a")}, []string{"a"}},
+		{ids("b"), []fleet.Delta{add("a")}, []string{"a", "b"}},
+		{ids("b"), []fleet.Delta{add("a"), drop("b"), add("c")}, []string{"a", "c"}},
+		{ids("b"), []fleet.Delta{add("c")}, []string{"b", "c"}},
+		{ids("a", "b", "c"), nil, []string{"a", "b", "c"}},
+		{nil, nil, nil},
+	} {
+		n := uint64(i) + 1
+		apply(t, trust, f.bundle(edition{head: n, list: n, base: step.base, deltas: step.deltas}))
+		if former != nil {
+			// A decision that began before goes by what was in force then.
+			check(t, former, was)
+		}
+		former, was = believe(t, trust), step.revoked
+		check(t, former, was)
+		trust.Close()
+		if reopened := f.open(path); reopened.SetAside() != nil {
+			t.Fatalf("step %d: %v", n, reopened.SetAside())
+		} else {
+			trust, former = reopened, believe(t, reopened)
+		}
+		check(t, former, was)
+	}
+	if n := buckets(t, trust); n > 4 {
+		t.Errorf("%d bases and overlays are stored", n)
+	}
+}
+
+func check(t *testing.T, b entry.Belief, revoked []string) {
+	t.Helper()
+	for _, cti := range []string{"a", "b", "c", "d"} {
+		want := entry.NotRevoked
+		if slices.Contains(revoked, cti) {
+			want = entry.Revoked
+		}
+		expect(t, b, want, cti)
+	}
+}
+
+func buckets(t *testing.T, trust *Trust) (n int) {
+	t.Helper()
+	trust.file.view(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+			if strings.HasPrefix(string(name), string(basePrefix)) || strings.HasPrefix(string(name), string(overlayPrefix)) {
+				n++
+			}
+			return nil
+		})
+	})
+	return n
+}
+
+// tamper changes a closed trust store as somebody would who can write the file and knows its checksums.
+func tamper(t *testing.T, path string, with func(tx *bbolt.Tx) error) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(db.Update(with), db.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTamperedStoreIsSetAsideAndNotBelieved(t *testing.T) {
+	f := newTestFleet(t)
+	other := newTestFleet(t)
+	delta := fleet.Delta{Add: fleet.JoinRevocations(ids("later"))}
+	bundle := f.bundle(edition{head: 1, list: 1, base: ids("lost"), deltas: []fleet.Delta{delta}})
+	for name, with := range map[string]func(tx *bbolt.Tx) error{
+		"foreign document": func(tx *bbolt.Tx) error {
+			return putDocument(tx, 1, other.bundle(edition{head: 1, list: 1}).Documents[1].Bytes())
+		},
+		"document taken out": func(tx *bbolt.Tx) error {
+			return tx.Bucket(documentBucket).Delete([]byte{0, 0, 0, 1})
+		},
+		"no document": func(tx *bbolt.Tx) error { return putDocument(tx, 1, []byte("nothing")) },
+		"checksum": func(tx *bbolt.Tx) error {
+			return tx.Bucket(documentBucket).Put([]byte{0, 0, 0, 1}, []byte("nothing sealed"))
+		},
+		"list taken out": func(tx *bbolt.Tx) error { return tx.Bucket(listBucket).Delete([]byte("arena")) },
+		"delta emptied":  func(tx *bbolt.Tx) error { return writeDelta(tx.Bucket(overlayName(1)), 1, nil, nil) },
+		"marks taken out": func(tx *bbolt.Tx) error {
+			return tx.Bucket(markBucket).Delete(markKey)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := trustPath(t)
+			trust := f.open(path)
+			apply(t, trust, bundle)
+			trust.Close()
+			tamper(t, path, with)
+
+			trust = f.open(path)
+			if _, err := trust.Belief(); !errors.Is(err, ErrNoBelief) {
+				t.Errorf("it is believed: %v", err)
+			}
+			if err := trust.SetAside(); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path+".corrupt-1") {
+				t.Errorf("said to the device: %v", err)
+			}
+			if _, err := os.Stat(path + ".corrupt-1"); err != nil {
+				t.Error(err)
+			}
+			apply(t, trust, bundle)
+			expect(t, believe(t, trust), entry.Revoked, "lost", "later")
+		})
+	}
+}
+
+func putDocument(tx *bbolt.Tx, place uint32, raw []byte) error {
+	key := binary.BigEndian.AppendUint32(nil, place)
+	return tx.Bucket(documentBucket).Put(key, seal(key, raw))
+}
+
+func TestDamageFoundByALookupIsAnErrorAndTheFileIsSetAside(t *testing.T) {
+	f := newTestFleet(t)
+	path := trustPath(t)
+	trust := f.open(path)
+	bundle := f.bundle(edition{head: 1, list: 1, base: ids("lost")})
+	apply(t, trust, bundle)
+	trust.Close()
+	tamper(t, path, func(tx *bbolt.Tx) error {
+		lists, err := readLists(tx)
+		if err != nil {
+			return err
+		}
+		id := revocationID("lost")
+		return tx.Bucket(baseName(lists["arena"].Base)).Delete(id[:indexSize])
+	})
+	trust = f.open(path)
+	if got, err := believe(t, trust).Revoked(ticket("lost")); !errors.Is(err, ErrDamaged) || got == entry.NotRevoked {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if err := trust.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path + ".corrupt-1"); err != nil {
+		t.Error(err)
+	}
+	trust = f.open(path)
+	apply(t, trust, bundle)
+	expect(t, believe(t, trust), entry.Revoked, "lost")
+}
+
+func TestGarbageTrustFileIsSetAside(t *testing.T) {
+	f := newTestFleet(t)
+	for name, content := range map[string]string{"empty": "", "garbage": strings.Repeat("garbage ", 4096)} {
+		path := trustPath(t)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		trust := f.open(path)
+		if err := trust.SetAside(); !errors.Is(err, ErrDamaged) {
+			t.Errorf("%s: %v", name, err)
+		}
+		apply(t, trust, f.bundle(edition{head: 1, list: 1}))
+		if aside, err := os.ReadFile(path + ".corrupt-1"); err != nil || string(aside) != content {
+			t.Errorf("%s: the former file was not kept: %v", name, err)
+		}
+	}
+}
+
+func TestTrustFileInUseOrNewerIsNotSetAside(t *testing.T) {
+	f := newTestFleet(t)
+	path := trustPath(t)
+	trust := f.open(path)
+	if _, err := OpenTrust(path, f.options()); !errors.Is(err, ErrInUse) {
+		t.Errorf("in use: %v", err)
+	}
+	trust.Close()
+	newerSchema(t, path)
+	if _, err := OpenTrust(path, f.options()); !errors.Is(err, ErrNewerSchema) {
+		t.Errorf("newer: %v", err)
+	}
+	if left, _ := filepath.Glob(path + ".*"); len(left) != 0 {
+		t.Errorf("set aside: %v", left)
+	}
+}
+
+func TestClosedTrustAnswersNothing(t *testing.T) {
+	f := newTestFleet(t)
+	trust := f.open(trustPath(t))
+	apply(t, trust, f.bundle(edition{head: 1, list: 1, base: ids("lost")}))
+	b := believe(t, trust)
+	if err := errors.Join(trust.Close(), trust.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Revoked(ticket("lost")); !errors.Is(err, ErrClosed) || got != entry.RevocationUnknown {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if _, err := trust.Apply(t.Context(), f.bundle(edition{head: 2, list: 1, base: ids("lost")}), morning); !errors.Is(err, ErrClosed) {
+		t.Errorf("apply: %v", err)
+	}
+}
