@@ -17,13 +17,13 @@ import (
 //
 //	        start
 //	          │
-//	          ▼       relay failed · loop was stuck
+//	          ▼          the relay failed
 //	     ┌─────────┐◀───────────────────────────────┐
-//	┌───▶│  fault  │                                │
+//	┌───▶│  fault  │◀── any state: loop was stuck   │
 //	│    └─────────┘                                │
 //	│ no   │    │ inert level taken by the driver   │
 //	└──────┘    ▼                                   │
-//	       ┌─────────┐  Admit, grant spent     ┌────┴────┐
+//	       ┌─────────┐  Admit, grant spent     ┌─────────┐
 //	   ┌──▶│ secured │────────────────────────▶│  open   │
 //	   │   └─────────┘◀────────────────────────└─────────┘
 //	   │        │       pulse over · cancelled      ▲
