@@ -40,7 +40,7 @@ arm: ## credential, entry and cache on 32-bit ARM, emulated
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o /dev/null ./cmd/gatehoused
 
 bench: ## benchmarks and their ratios, as a table and in bench/latest.json
-	$(GO) run ./bench
+	$(GO) run ./test/bench
 
 virtual: ## a whole kiosk on an emulated arm64 board
 	@test/packages qemu-system-arm ipxe-qemu device-tree-compiler cpio e2fsprogs xz-utils

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/parser"
@@ -167,8 +168,11 @@ func (l *LaneConfig) check() (field string, err error) {
 	if l.Inert != "" && l.Inert != gate.Secured && l.Inert != gate.Released {
 		return "inert", fmt.Errorf("%q is unknown; write secured (people wait) or released (people can pass)", l.Inert)
 	}
-	if l.Pulse < 0 {
-		return "pulse", errors.New("cannot be negative")
+	if p := time.Duration(l.Pulse); p != 0 && (p < gate.MinPulse || p > gate.MaxActive) {
+		return "pulse", fmt.Errorf("%v is not between %v and %v", p, gate.MinPulse, gate.MaxActive)
+	}
+	if err := l.GPIO.Check(); err != nil {
+		return "gpio", err
 	}
 	if l.Scanner.Port == "" {
 		return "scanner.port", errors.New("is missing; ls /dev/serial/by-id shows the stable names")

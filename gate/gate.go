@@ -89,7 +89,8 @@ func New(cfg Config, lines Lines) (*Gate, error) {
 // Run takes the lane into service and returns when ctx ends: nil if the inert level was driven then,
 // else an error that wraps ErrFault, ErrStuck or ErrPanic. A gate runs once.
 //
-// After ErrStuck one goroutine may be left behind in the driver; nothing can end it but the driver.
+// After ErrStuck up to two goroutines may be left behind in the driver (the loop and the watch's second call); nothing can
+// end them but the driver.
 func (g *Gate) Run(ctx context.Context) error {
 	if g.started.Swap(true) {
 		return g.errorf("%w: a gate runs once", ErrStopped)

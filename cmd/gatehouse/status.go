@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/device/client"
+)
+
+func newStatus() *cobra.Command {
+	var run string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show how this kiosk is",
+		Long: `Status asks the running daemon how it is: its lanes, the age of its data and what is wrong.
+
+It exits with 1 when no kiosk answers, and with 0 whatever the kiosk says.`,
+		Example: `  gatehouse status
+  gatehouse status --json | jq .conditions
+  gatehouse status --run /tmp/demo/run`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := client.Dial(run).Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				return enc.Encode(s)
+			}
+			return printStatus(cmd.OutOrStdout(), s)
+		},
+	}
+	addRun(cmd, &run)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the daemon's answer as JSON")
+	return cmd
+}
+
+func addRun(cmd *cobra.Command, run *string) {
+	cmd.Flags().StringVar(run, "run", client.DefaultRun, "the `folder` of the kiosk's sockets")
+}
+
+func printStatus(w io.Writer, s *client.Status) error {
+	ready := "ready"
+	if !s.Ready {
+		ready = "NOT READY: no lane can admit"
+	}
+	fmt.Fprintf(w, "kiosk %s/%s: %s (version %s, running since %s)\n\n", s.Venue, s.Kiosk, ready, s.Version, local(s.Started))
+	fmt.Fprintf(w, "data: %s%s\n", s.Data.Freshness, bands(s.Data))
+	for _, missing := range s.Data.Incomplete {
+		fmt.Fprintf(w, "  missing: %s\n", missing)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, d := range s.Data.Documents {
+		fmt.Fprintf(t, "  %s\t%s\tversion %d\n", d.Kind, d.Scope, d.Version)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "ledger: event %d, %d writes since start\n", s.Ledger.Events, s.Ledger.Commits)
+	for _, l := range s.Lanes {
+		fmt.Fprintf(w, "\nlane %s\n  scanner: %s\n  gate:    %s\n  scans:   %d%s\n", l.Name, l.Scanner, l.Gate, l.Scans, outcomes(l))
+	}
+	if len(s.Conditions) == 0 {
+		_, err := fmt.Fprintln(w, "\nnothing is wrong")
+		return err
+	}
+	fmt.Fprintln(w, "\nwrong now:")
+	for _, c := range s.Conditions {
+		if _, err := fmt.Fprintf(w, "  %s (since %s): %s\n", c.Name, local(c.Since), c.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func bands(d client.Data) string {
+	if d.Signed.IsZero() {
+		return "; import a bundle with: gatehouse import FILE"
+	}
+	return fmt.Sprintf(" (signed %s, stale from %s, hard from %s)", local(d.Signed), local(d.FreshUntil), local(d.HardAfter))
+}
+
+func outcomes(l client.Lane) string {
+	if l.Scans == 0 {
+		return ""
+	}
+	var parts []string
+	for _, o := range slices.Sorted(maps.Keys(l.Outcomes)) {
+		parts = append(parts, fmt.Sprintf("%s %d", o, l.Outcomes[o]))
+	}
+	return fmt.Sprintf(" (%s; last %s at %s)", strings.Join(parts, ", "), l.Last, local(l.LastAt))
+}
+
+func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
