@@ -54,7 +54,7 @@ func NewText(gap time.Duration) *Text {
 // Feed implements Framer.
 func (t *Text) Feed(p []byte, at time.Time, found func(Frame)) {
 	for len(p) > 0 {
-		end := bytes.IndexAny(p, "\r\n")
+		end := terminator(p)
 		if end < 0 {
 			t.take(p, at, found)
 			return
@@ -63,6 +63,18 @@ func (t *Text) Feed(p []byte, at time.Time, found func(Frame)) {
 		t.end(at, found)
 		p = p[end+1:]
 	}
+}
+
+// terminator returns the index of the first CR or LF, or -1.
+func terminator(p []byte) int {
+	cr := bytes.IndexByte(p, '\r')
+	if cr >= 0 {
+		p = p[:cr]
+	}
+	if lf := bytes.IndexByte(p, '\n'); lf >= 0 {
+		return lf
+	}
+	return cr
 }
 
 // Idle implements Framer.
