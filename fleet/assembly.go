@@ -55,14 +55,14 @@ func (o *opening) openHeads() ([]verifiedHead, error) {
 	if err := o.checkMark(newest, n, newest.Version(), newest.Digest()); err != nil {
 		return nil, err
 	}
-	for i := range heads[1:] {
-		if heads[i].doc.Version() == heads[i+1].doc.Version() {
-			return nil, fmt.Errorf("%w: %s is %s and %s", ErrConflict, heads[i].doc, heads[i].doc.Digest(), heads[i+1].doc.Digest())
-		}
-	}
 	for _, d := range brought {
 		if d.Version() < newest.Version() {
 			return nil, fmt.Errorf("%w: %s; version %d is here", ErrOlder, d, newest.Version())
+		}
+	}
+	for i := range heads[1:] {
+		if heads[i].doc.Version() == heads[i+1].doc.Version() {
+			return nil, fmt.Errorf("%w: %s is %s and %s", ErrConflict, heads[i].doc, heads[i].doc.Digest(), heads[i+1].doc.Digest())
 		}
 	}
 	return heads, nil
