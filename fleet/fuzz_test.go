@@ -123,6 +123,8 @@ func FuzzConfig(f *testing.F) {
 				entries = append(entries, e)
 			}
 		}
+		m := *m
+		m.tb = t
 		u, err := fleet.Open(known, docs(d, m.head(2, morning, append(entries, fleet.EntryOf(d)))), time.Time{})
 		if err != nil {
 			return
