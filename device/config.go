@@ -11,10 +11,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 
 	"gatehouse/entry"
@@ -103,7 +105,7 @@ func parseConfig(text []byte, cfg *Config) error {
 		if errors.As(err, &at) && at.GetToken() != nil {
 			return fmt.Errorf("%d: %s", at.GetToken().Position.Line, at.GetMessage())
 		}
-		return fmt.Errorf("1: %w", err)
+		return fmt.Errorf("%d: %w", lineOfValue(text, err), err)
 	}
 	if path, err := cfg.check(); err != nil {
 		return fmt.Errorf("%d: %s: %w", lineOf(text, path), strings.TrimPrefix(path, "$."), err)
@@ -202,6 +204,35 @@ func lineOf(text []byte, path string) int {
 		path = path[:cut]
 	}
 	return 1
+}
+
+// lineOfValue finds the line of the value that an error quotes: the YAML decoder gives no place to the errors of types
+// that read themselves from text.
+func lineOfValue(text []byte, fault error) int {
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return 1
+	}
+	found := quoted{fault: fault.Error(), line: 1}
+	for _, doc := range file.Docs {
+		ast.Walk(&found, doc)
+	}
+	return found.line
+}
+
+// quoted looks for the first text in a file that a fault quotes.
+type quoted struct {
+	fault string
+	line  int
+	done  bool
+}
+
+// Visit implements ast.Visitor.
+func (q *quoted) Visit(n ast.Node) ast.Visitor {
+	if s, ok := n.(*ast.StringNode); ok && !q.done && strings.Contains(q.fault, strconv.Quote(s.Value)) {
+		q.line, q.done = s.GetToken().Position.Line, true
+	}
+	return q
 }
 
 func readVenueKey(path string) ([]byte, error) {

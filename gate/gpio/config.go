@@ -24,7 +24,7 @@ type Config struct {
 // Line is one line of the chip.
 type Line struct {
 	// Name is what the kernel calls the line; see gpioinfo.
-	Name string `yaml:"name"`
+	Name string `yaml:"line"`
 	// ActiveLow is for boards whose input is pulled to ground to switch on.
 	ActiveLow bool `yaml:"active_low"`
 }
