@@ -32,3 +32,12 @@ const (
 	MaxCode     = maxCode
 	MaxInflated = maxInflated
 )
+
+// OpenGH1 takes the bytes of a Gatehouse pass apart, if they are one.
+func OpenGH1(b []byte) (protected, payload []byte, err error) {
+	s, err := decodeGH1(encodeBase45(b))
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.cose.protected, s.cose.payload, nil
+}
