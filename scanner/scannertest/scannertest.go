@@ -81,7 +81,8 @@ func (s *Scanner) Unplug() error {
 	if s.master == nil {
 		return nil
 	}
-	err := errors.Join(os.Remove(s.path), s.master.Close(), s.line.Close())
+	// The master goes last: what hangs up then is held by the program under test alone.
+	err := errors.Join(os.Remove(s.path), s.line.Close(), s.master.Close())
 	s.master, s.line = nil, nil
 	if err != nil {
 		return fmt.Errorf("scannertest: unplugging: %w", err)
