@@ -26,6 +26,13 @@ func newHealth(now func() time.Time, log *slog.Logger) *health {
 	return &health{now: now, log: log, wrong: map[string]client.Condition{}}
 }
 
+// begin states what is not well yet at the start; it is nothing to warn of.
+func (h *health) begin(name string, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wrong[name] = client.Condition{Name: name, Text: err.Error(), Since: h.now()}
+}
+
 // set raises a condition, changes its text, or lowers it with nil. Only a change is logged.
 func (h *health) set(name string, err error) {
 	h.mu.Lock()

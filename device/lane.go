@@ -36,6 +36,7 @@ type lane struct {
 var (
 	errNotConnected = errors.New("the scanner was not opened yet")
 	errNotInService = errors.New("the gate is not in service yet")
+	errEnded        = errors.New("device: the loop ended by itself; it is taken up again")
 )
 
 // inService is what a gate without a fault is said to be.
@@ -57,8 +58,8 @@ func newLane(k *kiosk, cfg LaneConfig) (*lane, error) {
 	if err != nil {
 		return nil, fmt.Errorf("device: lane %s: %w", cfg.Name, err)
 	}
-	k.health.set(l.scannerCondition(), errNotConnected)
-	k.health.set(l.gateCondition(), errNotInService)
+	k.health.begin(l.scannerCondition(), errNotConnected)
+	k.health.begin(l.gateCondition(), errNotInService)
 	return l, nil
 }
 
@@ -68,16 +69,29 @@ const (
 	lastRetry  = 30 * time.Second
 )
 
-// run keeps the lane in service until ctx ends. A lane that fails is reported, rested and taken up again; it never
-// ends the kiosk, for the other lanes have done nothing.
+// run keeps the lane in service until ctx ends. What fails is reported and taken up again; it never ends the kiosk, for
+// the other lanes have done nothing.
 func (l *lane) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return l.keep(ctx, l.gateCondition(), l.serve) })
+	group.Go(func() error {
+		return l.keep(ctx, l.scannerCondition(), func(ctx context.Context) error { return l.scanner.Run(ctx, l.box.put) })
+	})
+	return group.Wait()
+}
+
+// keep runs a part of the lane again and again, with pauses, until ctx ends; then it returns how the part ended.
+func (l *lane) keep(ctx context.Context, condition string, part func(context.Context) error) error {
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		began := time.Now()
-		err := l.serve(ctx)
+		err := guarded(ctx, part)
 		if ctx.Err() != nil {
 			return err
 		}
-		l.kiosk.health.set(l.gateCondition(), err)
+		if err == nil {
+			err = errEnded
+		}
+		l.kiosk.health.set(condition, err)
 		if time.Since(began) > lastRetry {
 			pause = firstRetry
 		}
@@ -91,7 +105,17 @@ func (l *lane) run(ctx context.Context) error {
 	}
 }
 
-// serve opens the lines and runs scanner, decider and gate over them until one ends.
+// guarded turns a panic of a part into its error.
+func guarded(ctx context.Context, part func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("device: %s\n%s", panicText(p), debug.Stack())
+		}
+	}()
+	return part(ctx)
+}
+
+// serve opens the lines and answers scans over a gate until that ends.
 func (l *lane) serve(ctx context.Context) (err error) {
 	lines, err := l.kiosk.hw.Lines(l.cfg)
 	if err != nil {
@@ -106,8 +130,12 @@ func (l *lane) serve(ctx context.Context) (err error) {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return ended(ctx, "gate", g.Run(ctx)) })
-	group.Go(func() error { return ended(ctx, "scanner", l.scanner.Run(ctx, l.box.put)) })
+	group.Go(func() error {
+		if err := g.Run(ctx); err != nil || ctx.Err() != nil {
+			return err
+		}
+		return errEnded
+	})
 	group.Go(func() error {
 		for {
 			scan, err := l.box.take(ctx)
@@ -118,14 +146,6 @@ func (l *lane) serve(ctx context.Context) (err error) {
 		}
 	})
 	return group.Wait()
-}
-
-// ended makes the end of a loop that nobody asked for an error, so that the lane is taken up again.
-func ended(ctx context.Context, loop string, err error) error {
-	if err == nil && ctx.Err() == nil {
-		return fmt.Errorf("device: the %s's loop ended by itself", loop)
-	}
-	return err
 }
 
 // keptScan is how long a scan that came during a passage is still worth deciding: later its guest has moved on.

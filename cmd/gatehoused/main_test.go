@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"gatehouse/device/client"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"gatehoused": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitcondition": waitCondition},
+	})
+}
+
+// waitCondition waits until the kiosk whose sockets are in a folder reports a condition with a text:
+//
+//	waitcondition FOLDER NAME TEXT
+func waitCondition(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: waitcondition FOLDER NAME TEXT")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	kiosk := client.Dial(ts.MkAbs(args[0]))
+	for poll := time.NewTicker(20 * time.Millisecond); ; {
+		status, err := kiosk.Status(ctx)
+		if err == nil {
+			for _, c := range status.Conditions {
+				if c.Name == args[1] && strings.Contains(c.Text, args[2]) {
+					poll.Stop()
+					return
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("no condition %q with %q: %v %+v", args[1], args[2], err, status)
+		case <-poll.C:
+		}
+	}
+}
