@@ -66,7 +66,7 @@ func (s *statement) verify(trust Trust, at time.Time) (*Pass, error) {
 	if forbidden != "" {
 		return &p, refuse(ErrKeyNotAllowed, forbidden)
 	}
-	if err, detail := p.inDate(signer, at); err != nil {
+	if detail, err := p.inDate(signer, at); err != nil {
 		return &p, refuse(err, detail)
 	}
 	return &p, nil
@@ -105,18 +105,18 @@ func (s *statement) signer(keys []*Key) (signer *Key, forbidden string, err erro
 
 // inDate compares the pass's own times, and those of its key, with at. A pass expires at the very
 // second that exp names (RFC 8392, section 3.1.4).
-func (p *Pass) inDate(k *Key, at time.Time) (error, string) {
+func (p *Pass) inDate(k *Key, at time.Time) (detail string, err error) {
 	switch {
 	case !p.Expires.IsZero() && !at.Before(p.Expires):
-		return ErrExpired, "expired at " + stamp(p.Expires)
+		return "expired at " + stamp(p.Expires), ErrExpired
 	case !p.NotBefore.IsZero() && at.Before(p.NotBefore):
-		return ErrNotYetValid, "valid from " + stamp(p.NotBefore)
+		return "valid from " + stamp(p.NotBefore), ErrNotYetValid
 	case !k.NotBefore.IsZero() && at.Before(k.NotBefore):
-		return ErrKeyNotAllowed, "the key is valid from " + stamp(k.NotBefore)
+		return "the key is valid from " + stamp(k.NotBefore), ErrKeyNotAllowed
 	case !k.NotAfter.IsZero() && at.After(k.NotAfter):
-		return ErrKeyNotAllowed, "the key was valid until " + stamp(k.NotAfter)
+		return "the key was valid until " + stamp(k.NotAfter), ErrKeyNotAllowed
 	}
-	return nil, ""
+	return "", nil
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -27,13 +27,14 @@ type batch struct {
 // maxLists bounds the memory of trust lists.
 const maxLists = 1024
 
-// question is a line of input.
+// question is a line of input. Members are read one by one, so that the id comes back whatever is
+// wrong with the others.
 type question struct {
 	ID      json.RawMessage `json:"id"`
-	Code    code            `json:"code"`
-	At      *time.Time      `json:"at"`
+	Code    json.RawMessage `json:"code"`
+	At      json.RawMessage `json:"at"`
 	Trust   json.RawMessage `json:"trust"`
-	Revoked []string        `json:"revoked"`
+	Revoked json.RawMessage `json:"revoked"`
 }
 
 // answer is a line of output. All members are always there.
@@ -46,42 +47,52 @@ type answer struct {
 	KID     string            `json:"kid"`
 }
 
-// code is one text, or the texts of a code that comes in parts.
-type code []string
-
-func (c *code) UnmarshalJSON(b []byte) error {
-	var one string
-	if err := json.Unmarshal(b, &one); err == nil {
-		*c = code{one}
-		return nil
-	}
-	return json.Unmarshal(b, (*[]string)(c))
-}
-
 func (b *batch) answer(number int, line []byte) answer {
 	var q question
-	if err := json.Unmarshal(line, &q); err != nil {
+	err := json.Unmarshal(line, &q)
+	a := answer{ID: q.echo(), Outcome: "invalid", Reason: entry.ReasonMalformed}
+	var parts, withdrawn []string
+	at := b.now()
+	if err == nil {
+		parts, err = q.parts()
+		err = errors.Join(err, optional(q.At, &at), optional(q.Revoked, &withdrawn))
+	}
+	if err != nil {
 		// What was wrong is said without the line, which holds a pass.
 		fmt.Fprintf(b.diagnostics, "gatehouse: line %d is not as `gatehouse verify --help` says\n", number)
-		return answer{ID: q.echo(), Outcome: "invalid", Reason: entry.ReasonMalformed}
+		return a
 	}
-	at := b.now()
-	if q.At != nil {
-		at = *q.At
-	}
-	pass, err := q.Code.verify(b.trustOf(number, q.Trust), at)
-	a := answer{ID: q.echo(), Outcome: "invalid", Reason: entry.ReasonOf(err)}
+	pass, err := verify(parts, b.trustOf(number, q.Trust), at)
+	a.Reason = entry.ReasonOf(err)
 	var refusal *credential.Refusal
 	switch {
 	case errors.As(err, &refusal):
 		a.Format, a.Issuer, a.KID = refusal.Format, refusal.Issuer, hex.EncodeToString(refusal.KeyID)
 	case err == nil:
 		a.Format, a.Issuer, a.KID = pass.Format, pass.Issuer, hex.EncodeToString(pass.KeyID)
-		if a.Outcome = "valid"; revoked(pass, q.Revoked) {
+		if a.Outcome = "valid"; revoked(pass, withdrawn) {
 			a.Outcome, a.Reason = "invalid", entry.ReasonRevoked
 		}
 	}
 	return a
+}
+
+// parts is the text of a code, or the texts of a code that comes in parts.
+func (q *question) parts() (parts []string, err error) {
+	var one string
+	if json.Unmarshal(q.Code, &one) == nil {
+		return []string{one}, nil
+	}
+	err = json.Unmarshal(q.Code, &parts)
+	return parts, err
+}
+
+// optional reads a member that may be absent or null, which leave v as it is.
+func optional(text json.RawMessage, v any) error {
+	if len(text) == 0 {
+		return nil
+	}
+	return json.Unmarshal(text, v)
 }
 
 // echo is the id as it came, if it is a text or a number.
@@ -93,11 +104,11 @@ func (q *question) echo() json.RawMessage {
 }
 
 // verify checks a code of one part. No format of this version comes in several.
-func (c code) verify(trust credential.Trust, at time.Time) (*credential.Pass, error) {
-	if len(c) != 1 {
+func verify(parts []string, trust credential.Trust, at time.Time) (*credential.Pass, error) {
+	if len(parts) != 1 {
 		return nil, &credential.Refusal{Err: credential.ErrUnrecognised, Detail: "no known format comes in parts"}
 	}
-	return credential.Verify(c[0], trust, at)
+	return credential.Verify(parts[0], trust, at)
 }
 
 func revoked(p *credential.Pass, ids []string) bool {
