@@ -15,8 +15,8 @@ const eciLen = len(`\000001`)
 // and doubled backslashes are made single (AIM ITS/04-001); a backslash that begins neither stays. The
 // character set that a designator names is not applied: passes are ASCII.
 //
-// Without such an identifier one leading designator of a registered character set, \0000nn, is still taken
-// off, because identifiers can be turned off while ECI is on, and no pass begins with a backslash.
+// Without one of those identifiers a leading designator of a registered character set, \0000nn, is still
+// taken off, once, because identifiers can be turned off while ECI is on, and no pass begins with a backslash.
 // Nothing further in the text is touched then: whether its backslashes were doubled is not known.
 func unwrap(text string) (code, symbology string) {
 	if hasAIM(text) {
@@ -35,14 +35,10 @@ func hasAIM(s string) bool {
 	return len(s) >= 3 && s[0] == ']' && isLetter(s[1]) && (isLetter(s[2]) || isDigit(s[2]))
 }
 
-// speaksECI reports whether the identifier says that the ECI protocol is on: QR Code (ISO/IEC 18004),
-// Data Matrix (ISO/IEC 16022), Aztec (ISO/IEC 24778) and PDF417 (ISO/IEC 15438).
+// speaksECI reports whether the identifier says that the ECI protocol is on; those of QR Code do
+// (ISO/IEC 18004), which is what passes are printed as.
 func speaksECI(symbology string) bool {
-	switch symbology {
-	case "]Q2", "]Q4", "]Q6", "]d4", "]d5", "]d6", "]z3", "]z4", "]z5", "]L1":
-		return true
-	}
-	return false
+	return symbology == "]Q2" || symbology == "]Q4" || symbology == "]Q6"
 }
 
 func unescapeECI(s string) string {

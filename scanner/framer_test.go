@@ -166,8 +166,7 @@ func TestUnwrap(t *testing.T) {
 		{"ECI: lone backslash stays", `]Q2A\B`, `A\B`, "]Q2"},
 		{"ECI: cut off", `]Q2A\00002`, `A\00002`, "]Q2"},
 		{"ECI: ends in a backslash", `]Q2A\`, `A\`, "]Q2"},
-		{"ECI: Data Matrix", `]d4\000026A`, "A", "]d4"},
-		{"ECI: Aztec", `]z3\000026A`, "A", "]z3"},
+		{"other symbology: prefix only", `]z3\000026A\\B`, `A\\B`, "]z3"},
 
 		{"identifier says no ECI: backslashes are the code's", `]Q1A\\B`, `A\\B`, "]Q1"},
 		{"identifier says no ECI, a prefix all the same", `]Q1\000026A`, "A", "]Q1"},
