@@ -112,15 +112,16 @@ func readHeader(d *decoder) (h header) {
 	return h
 }
 
-// toBeSigned is the Sig_structure of RFC 9052, section 4.4, with no external data.
-func (e *envelope) toBeSigned() []byte {
-	const context = "\x84\x6aSignature1"
-	b := make([]byte, 0, len(context)+len(e.protected)+len(e.payload)+16)
-	b = append(b, context...)
+// toBeSigned appends the Sig_structure of RFC 9052, section 4.4, with no external data, to b.
+func (e *envelope) toBeSigned(b []byte) []byte {
+	b = append(b, "\x84\x6aSignature1"...)
 	b = appendBytes(b, e.protected)
 	b = appendBytes(b, nil)
 	return appendBytes(b, e.payload)
 }
+
+// usualToBeSigned is room on the stack for all but a long Sig_structure.
+const usualToBeSigned = 1024
 
 // seal is the inverse of openEnvelope in its strict form, for a header that is {alg, kid}.
 func (e *envelope) seal() []byte {

@@ -13,7 +13,7 @@ func Signed(code string) (message, signature []byte, err error) {
 			if err != nil {
 				return nil, nil, err
 			}
-			return s.cose.toBeSigned(), s.cose.signature, nil
+			return s.cose.toBeSigned(nil), s.cose.signature, nil
 		}
 	}
 	return nil, nil, ErrUnrecognised

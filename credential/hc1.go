@@ -248,12 +248,12 @@ func (c *certificate) holder() []byte {
 	if len(family)+len(given) == 0 {
 		family, given = c.names[2], c.names[3]
 	}
-	h := sha256.New()
+	var room [256]byte
+	b := room[:0]
 	for _, part := range [][]byte{family, given, c.birth} {
-		var size [4]byte
-		binary.BigEndian.PutUint32(size[:], uint32(len(part)))
-		h.Write(size[:])
-		h.Write(part)
+		b = binary.BigEndian.AppendUint32(b, uint32(len(part)))
+		b = append(b, part...)
 	}
-	return h.Sum(nil)
+	sum := sha256.Sum256(b)
+	return sum[:]
 }

@@ -38,7 +38,7 @@ func inflate(b []byte) ([]byte, error) {
 	if err := f.reset(); err != nil {
 		return nil, errInflate
 	}
-	out := make([]byte, 0, 2*len(b)+512)
+	out := make([]byte, 0, len(b)*3/2+128)
 	for {
 		n, err := f.z.Read(out[len(out):cap(out)])
 		out = out[:len(out)+n]

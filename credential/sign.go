@@ -68,7 +68,7 @@ func Sign(c Claims, k SigningKey) (code string, err error) {
 	if err := new(statement).readGH1(e.payload); err != nil {
 		return "", fmt.Errorf("credential: claims of a pass of issuer %q: %w", k.Issuer, err)
 	}
-	if e.signature, err = k.sign(e.toBeSigned()); err != nil {
+	if e.signature, err = k.sign(e.toBeSigned(nil)); err != nil {
 		return "", fmt.Errorf("credential: signing a pass of issuer %q: %w", k.Issuer, err)
 	}
 	code = gh1Prefix + encodeBase45(e.seal())

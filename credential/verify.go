@@ -127,16 +127,18 @@ func (e *envelope) signedBy(k *Key) bool {
 	if e.algorithm != 0 && e.algorithm != k.Algorithm {
 		return false
 	}
+	var room [usualToBeSigned]byte
+	message := e.toBeSigned(room[:0])
 	switch k.Algorithm {
 	case EdDSA:
 		pub, ok := k.Public.(ed25519.PublicKey)
-		return ok && len(pub) == ed25519.PublicKeySize && ed25519.Verify(pub, e.toBeSigned(), e.signature)
+		return ok && len(pub) == ed25519.PublicKeySize && ed25519.Verify(pub, message, e.signature)
 	case ES256:
 		pub, ok := k.Public.(*ecdsa.PublicKey)
 		if !ok || pub == nil || pub.Curve != elliptic.P256() || len(e.signature) != 2*es256Half {
 			return false
 		}
-		digest := sha256.Sum256(e.toBeSigned())
+		digest := sha256.Sum256(message)
 		var der [derSignatureMax]byte
 		return ecdsa.VerifyASN1(pub, digest[:], appendDERSignature(der[:0], e.signature))
 	case PS256:
@@ -144,7 +146,7 @@ func (e *envelope) signedBy(k *Key) bool {
 		if !ok || pub == nil || pub.N == nil || pub.N.BitLen() < minRSABits {
 			return false
 		}
-		digest := sha256.Sum256(e.toBeSigned())
+		digest := sha256.Sum256(message)
 		// RFC 8230, section 2: the salt is as long as the hash.
 		return rsa.VerifyPSS(pub, crypto.SHA256, digest[:], e.signature, &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}) == nil
 	}
