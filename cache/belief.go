@@ -13,10 +13,11 @@ import (
 	"gatehouse/fleet"
 )
 
-// belief is one view of the documents in force. Keys and terms are in memory and never change; revocations stay in the
-// file, in buckets that outlive the view by one Apply.
+// belief is one view of the documents in force. Keys and terms are in memory and never change. Revocations stay in the
+// file; a view that was superseded meanwhile goes by the newer ones, which can only be better.
 type belief struct {
 	trust   *Trust
+	tx      int // the transaction that wrote it
 	terms   *entry.Terms
 	keys    map[keyName][]*credential.Key
 	issuers map[string]bool
@@ -30,9 +31,9 @@ type keyName struct {
 	id     string
 }
 
-func newBelief(t *Trust, u *fleet.Update, lists map[string]listRecord) *belief {
+func newBelief(t *Trust, tx int, u *fleet.Update, lists map[string]*listRecord) *belief {
 	b := &belief{
-		trust: t, terms: u.Terms(),
+		trust: t, tx: tx, terms: u.Terms(),
 		keys: map[keyName][]*credential.Key{}, issuers: map[string]bool{}, lists: map[string]*hashSet{},
 	}
 	for _, name := range u.Issuers() {
@@ -73,17 +74,9 @@ func (b *belief) Terms() *entry.Terms { return b.terms }
 
 // Revoked implements entry.Belief. A status list that the pass names is never here: nothing brings one yet.
 func (b *belief) Revoked(p *credential.Pass) (entry.Revocation, error) {
-	set, listed := b.lists[p.Issuer]
-	if listed && set == nil {
-		return entry.RevocationUnknown, nil
-	}
-	if listed {
-		revoked, err := b.inList(set, p)
-		if err != nil {
-			return entry.RevocationUnknown, err
-		}
-		if revoked {
-			return entry.Revoked, nil
+	if _, listed := b.lists[p.Issuer]; listed {
+		if r, err := b.ask(p); err != nil || r != entry.NotRevoked {
+			return r, err
 		}
 	}
 	if p.Status != nil {
@@ -92,17 +85,37 @@ func (b *belief) Revoked(p *credential.Pass) (entry.Revocation, error) {
 	return entry.NotRevoked, nil
 }
 
-func (b *belief) inList(set *hashSet, p *credential.Pass) (revoked bool, err error) {
+// ask looks the pass up in its issuer's list.
+func (b *belief) ask(p *credential.Pass) (r entry.Revocation, err error) {
 	err = b.trust.file.view(func(tx *bbolt.Tx) error {
-		for _, text := range p.RevocationIDs() {
-			id := fleet.RevocationID(text)
-			found, err := set.contains(tx, &id)
-			if err != nil {
-				return b.trust.damaged(fmt.Errorf("revocations of %s: %w", p.Issuer, err))
-			}
-			revoked = revoked || found
+		var err error
+		if r, err = b.askIn(tx, p); err != nil {
+			return b.trust.damaged(fmt.Errorf("revocations of %s: %w", p.Issuer, err))
 		}
 		return nil
 	})
-	return revoked, err
+	return r, err
+}
+
+func (b *belief) askIn(tx *bbolt.Tx, p *credential.Pass) (entry.Revocation, error) {
+	set := b.lists[p.Issuer]
+	if tx.ID() != b.tx {
+		r, err := readList(tx, p.Issuer)
+		if err != nil {
+			return entry.RevocationUnknown, err
+		}
+		set = r.set()
+	}
+	if set == nil {
+		return entry.RevocationUnknown, nil
+	}
+	for _, text := range p.RevocationIDs() {
+		id := fleet.RevocationID(text)
+		if found, err := set.contains(tx, &id); err != nil {
+			return entry.RevocationUnknown, err
+		} else if found {
+			return entry.Revoked, nil
+		}
+	}
+	return entry.NotRevoked, nil
 }

@@ -7,11 +7,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"path/filepath"
+	"strconv"
 	"testing"
 
 	"go.etcd.io/bbolt"
 
 	"gatehouse/entry"
+	"gatehouse/fleet"
 )
 
 // BenchmarkReserve is one admission made durable, beside BenchmarkRawPut, which puts the same bytes into two buckets of
@@ -79,6 +81,42 @@ func BenchmarkRawPut(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+func BenchmarkApplyMillion(b *testing.B) {
+	f := newTestFleet(b)
+	list := make([][fleet.RevocationSize]byte, 1_000_000)
+	for i := range list {
+		list[i] = fleet.RevocationID(strconv.Itoa(i))
+	}
+	bundle := f.bundle(edition{head: 1, list: 1, base: list})
+	for b.Loop() {
+		apply(b, f.open(trustPath(b)), bundle)
+	}
+}
+
+// BenchmarkOpenTrust is a start with no and with a million revocations.
+func BenchmarkOpenTrust(b *testing.B) {
+	for _, n := range []int{0, 1_000_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			f := newTestFleet(b)
+			list := make([][fleet.RevocationSize]byte, n)
+			for i := range list {
+				list[i] = fleet.RevocationID(strconv.Itoa(i))
+			}
+			path := trustPath(b)
+			trust := f.open(path)
+			apply(b, trust, f.bundle(edition{head: 1, list: 1, base: list}))
+			trust.Close()
+			for b.Loop() {
+				trust, err := OpenTrust(path, f.options())
+				if err != nil || trust.SetAside() != nil {
+					b.Fatal(err)
+				}
+				trust.Close()
 			}
 		})
 	}

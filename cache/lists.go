@@ -22,8 +22,6 @@ import (
 //	revocations         issuer → listRecord in deterministic CBOR
 //	"base" 0 digest     the base that has this digest; see revocation.go. Zeroes name the empty one
 //	"over" 0 generation the overlay of one issuer
-//
-// Bases and overlays that a commit replaces stay until the next one, for the decisions that go by the former belief.
 var (
 	documentBucket = []byte("documents")
 	markBucket     = []byte("marks")
@@ -41,7 +39,11 @@ type listRecord struct {
 	Version uint64       `cbor:"4,keyasint"`
 }
 
-func (r listRecord) set() *hashSet {
+// set names the buckets of the list; of no list it is nil.
+func (r *listRecord) set() *hashSet {
+	if r == nil {
+		return nil
+	}
 	return &hashSet{base: baseName(r.Base), overlay: overlayName(r.Overlay), deltas: r.Deltas}
 }
 
@@ -52,30 +54,38 @@ func overlayName(generation uint64) []byte {
 }
 
 // readLists reads the record of each issuer.
-func readLists(tx *bbolt.Tx) (map[string]listRecord, error) {
-	lists := map[string]listRecord{}
-	err := tx.Bucket(listBucket).ForEach(func(issuer, sealed []byte) error {
-		body, err := unseal(issuer, sealed)
-		if err != nil {
-			return err
-		}
-		var r listRecord
-		if err := storedCBOR.Unmarshal(body, &r); err != nil {
-			return err
-		}
+func readLists(tx *bbolt.Tx) (map[string]*listRecord, error) {
+	lists := map[string]*listRecord{}
+	err := tx.Bucket(listBucket).ForEach(func(issuer, _ []byte) error {
+		r, err := readList(tx, string(issuer))
 		lists[string(issuer)] = r
-		return nil
+		return err
 	})
 	return lists, err
 }
 
-// writeLists puts the lists in force in place of those before, and frees what neither of them uses.
-func writeLists(tx *bbolt.Tx, updates []fleet.RevocationUpdate) (map[string]listRecord, error) {
+// readList reads the record of one issuer, nil when it has no list.
+func readList(tx *bbolt.Tx, issuer string) (*listRecord, error) {
+	sealed := tx.Bucket(listBucket).Get([]byte(issuer))
+	if sealed == nil {
+		return nil, nil
+	}
+	body, err := unseal([]byte(issuer), sealed)
+	if err != nil {
+		return nil, err
+	}
+	r := &listRecord{}
+	return r, storedCBOR.Unmarshal(body, r)
+}
+
+// writeLists puts the lists in force in place of those before, and frees what they do not use: a reader under way keeps
+// its pages until it is done.
+func writeLists(tx *bbolt.Tx, updates []fleet.RevocationUpdate) (map[string]*listRecord, error) {
 	before, err := readLists(tx)
 	if err != nil {
 		return nil, err
 	}
-	lists := map[string]listRecord{}
+	lists := map[string]*listRecord{}
 	for _, u := range updates {
 		r, err := writeList(tx, before[u.Issuer], u)
 		if err != nil {
@@ -90,19 +100,19 @@ func writeLists(tx *bbolt.Tx, updates []fleet.RevocationUpdate) (map[string]list
 			}
 		}
 	}
-	return lists, freeUnused(tx, before, lists)
+	return lists, freeUnused(tx, lists)
 }
 
 // writeList makes base and overlay of one issuer what the update says, and writes no more than is new.
-func writeList(tx *bbolt.Tx, before listRecord, u fleet.RevocationUpdate) (listRecord, error) {
-	r := listRecord{Version: u.Version, Overlay: before.Overlay, Deltas: uint32(len(u.Deltas))}
-	if u.Base != nil {
-		r.Base = u.Base.Digest
+func writeList(tx *bbolt.Tx, before *listRecord, u fleet.RevocationUpdate) (*listRecord, error) {
+	if before == nil {
+		before = &listRecord{}
 	}
+	r := &listRecord{Base: baseOf(u), Version: u.Version, Overlay: before.Overlay, Deltas: uint32(len(u.Deltas))}
 	if err := ensureBase(tx, r.Base, u); err != nil {
 		return r, err
 	}
-	overlay := tx.Bucket(overlayName(before.Overlay))
+	overlay, kept := tx.Bucket(overlayName(before.Overlay)), before.Deltas
 	if overlay == nil || before.Base != r.Base || !beginsWith(u.Deltas, overlay, before.Deltas) {
 		var err error
 		if r.Overlay, err = tx.Bucket(listBucket).NextSequence(); err != nil {
@@ -111,9 +121,9 @@ func writeList(tx *bbolt.Tx, before listRecord, u fleet.RevocationUpdate) (listR
 		if overlay, err = tx.CreateBucket(overlayName(r.Overlay)); err != nil {
 			return r, err
 		}
-		before.Deltas = 0
+		kept = 0
 	}
-	for n := before.Deltas; n < r.Deltas; n++ {
+	for n := kept; n < r.Deltas; n++ {
 		if err := writeDelta(overlay, n+1, u.Deltas[n].Add, u.Deltas[n].Remove); err != nil {
 			return r, err
 		}
@@ -123,6 +133,14 @@ func writeList(tx *bbolt.Tx, before listRecord, u fleet.RevocationUpdate) (listR
 		return r, err
 	}
 	return r, tx.Bucket(listBucket).Put([]byte(u.Issuer), seal([]byte(u.Issuer), body))
+}
+
+// baseOf is the digest of the base, zero when there is none.
+func baseOf(u fleet.RevocationUpdate) fleet.Digest {
+	if u.Base == nil {
+		return fleet.Digest{}
+	}
+	return u.Base.Digest
 }
 
 // errNoBlob says that fleet took a base for stored that is not.
@@ -156,14 +174,12 @@ func beginsWith(deltas []fleet.Delta, overlay *bbolt.Bucket, n uint32) bool {
 	return true
 }
 
-// freeUnused removes the bases and overlays that none of the lists names.
-func freeUnused(tx *bbolt.Tx, lists ...map[string]listRecord) error {
+// freeUnused removes the bases and overlays that no list names.
+func freeUnused(tx *bbolt.Tx, lists map[string]*listRecord) error {
 	used := map[string]bool{}
-	for _, l := range lists {
-		for _, r := range l {
-			used[string(baseName(r.Base))] = true
-			used[string(overlayName(r.Overlay))] = true
-		}
+	for _, r := range lists {
+		used[string(baseName(r.Base))] = true
+		used[string(overlayName(r.Overlay))] = true
 	}
 	var unused [][]byte
 	c := tx.Cursor()
@@ -183,7 +199,7 @@ func freeUnused(tx *bbolt.Tx, lists ...map[string]listRecord) error {
 
 // checkLists compares what is stored with what verified documents say: the same lists, bases and deltas, and no others.
 // The ids of a base are not hashed again; a block vouches for itself when it is asked.
-func checkLists(tx *bbolt.Tx, updates []fleet.RevocationUpdate) (map[string]listRecord, error) {
+func checkLists(tx *bbolt.Tx, updates []fleet.RevocationUpdate) (map[string]*listRecord, error) {
 	lists, err := readLists(tx)
 	if err != nil {
 		return nil, err
@@ -192,14 +208,9 @@ func checkLists(tx *bbolt.Tx, updates []fleet.RevocationUpdate) (map[string]list
 		return nil, fmt.Errorf("%d revocation lists are stored, the documents have %d", len(lists), len(updates))
 	}
 	for _, u := range updates {
-		r, ok := lists[u.Issuer]
-		var base fleet.Digest
-		if u.Base != nil {
-			base = u.Base.Digest
-		}
-		overlay := tx.Bucket(overlayName(r.Overlay))
-		if !ok || r.Base != base || tx.Bucket(baseName(base)) == nil || overlay == nil ||
-			int(r.Deltas) != len(u.Deltas) || !beginsWith(u.Deltas, overlay, r.Deltas) {
+		r := lists[u.Issuer]
+		if r == nil || r.Base != baseOf(u) || tx.Bucket(baseName(r.Base)) == nil || int(r.Deltas) != len(u.Deltas) ||
+			tx.Bucket(overlayName(r.Overlay)) == nil || !beginsWith(u.Deltas, tx.Bucket(overlayName(r.Overlay)), r.Deltas) {
 			return nil, fmt.Errorf("the revocations of %s are not those of the document", u.Issuer)
 		}
 	}

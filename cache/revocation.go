@@ -167,31 +167,38 @@ func sealDelta(n uint32, added, removed []byte) []byte {
 
 func deltaKey(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 
-// inOverlay asks the deltas 1 to n. decided is false when none of them names the id.
+// inOverlay asks the deltas n down to 1. decided is false when none of them names the id.
 func inOverlay(b *bbolt.Bucket, n uint32, id *[idSize]byte) (revoked, decided bool, err error) {
-	for ; n > 0; n-- {
-		var key [4]byte
-		binary.BigEndian.PutUint32(key[:], n)
-		value := b.Get(key[:])
-		if value == nil {
+	c := b.Cursor()
+	for key, value := c.Seek(deltaKey(n)); n > 0; key, value = c.Prev() {
+		if len(key) != 4 || binary.BigEndian.Uint32(key) != n {
 			return false, false, errAbsent
 		}
-		body, err := unseal(key[:], value)
+		added, removed, err := unsealDelta(key, value)
 		if err != nil {
 			return false, false, err
 		}
-		if len(body) < 4 || uint64(len(body)-4) < uint64(binary.BigEndian.Uint32(body))*idSize {
-			return false, false, errSeal
-		}
-		split := 4 + int(binary.BigEndian.Uint32(body))*idSize
-		if contains(body[4:split], id[:]) {
+		if contains(added, id[:]) {
 			return true, true, nil
 		}
-		if contains(body[split:], id[:]) {
+		if contains(removed, id[:]) {
 			return false, true, nil
 		}
+		n--
 	}
 	return false, false, nil
+}
+
+func unsealDelta(key, value []byte) (added, removed []byte, err error) {
+	body, err := unseal(key, value)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(body) < 4 || uint64(len(body)-4) < uint64(binary.BigEndian.Uint32(body))*idSize {
+		return nil, nil, errSeal
+	}
+	split := 4 + int(binary.BigEndian.Uint32(body))*idSize
+	return body[4:split], body[split:], nil
 }
 
 // hashSet names the base and the overlay of an issuer that one view of the trust store goes by.

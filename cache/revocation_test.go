@@ -43,7 +43,7 @@ type delta struct{ added, removed []uint64 }
 
 func writeSet(tb testing.TB, f *file, base []uint64, deltas ...delta) *hashSet {
 	tb.Helper()
-	set := listRecord{Overlay: 1, Deltas: uint32(len(deltas))}.set()
+	set := (&listRecord{Overlay: 1, Deltas: uint32(len(deltas))}).set()
 	err := f.update(func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucket(set.base)
 		if err != nil {

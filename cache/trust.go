@@ -103,7 +103,7 @@ func (t *Trust) load() error {
 		if err != nil {
 			return t.file.damaged(err)
 		}
-		t.current.Store(newBelief(t, u, lists))
+		t.current.Store(newBelief(t, tx.ID(), u, lists))
 		return nil
 	})
 }
@@ -149,15 +149,16 @@ func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (chang
 	if nothingNew(known, u) {
 		return nil, nil
 	}
-	var lists map[string]listRecord
-	err = t.file.update(func(tx *bbolt.Tx) (err error) {
-		lists, err = writeUpdate(tx, u)
+	var next *belief
+	err = t.file.update(func(tx *bbolt.Tx) error {
+		lists, err := writeUpdate(tx, u)
+		next = newBelief(t, tx.ID(), u, lists)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	t.current.Store(newBelief(t, u, lists))
+	t.current.Store(next)
 	return u.Changed(), nil
 }
 
@@ -167,7 +168,7 @@ func nothingNew(known fleet.Known, u *fleet.Update) bool {
 	return len(u.Changed()) == 0 && slices.EqualFunc(known.Documents, u.Documents(), same) && slices.Equal(known.Marks, u.Marks())
 }
 
-func writeUpdate(tx *bbolt.Tx, u *fleet.Update) (map[string]listRecord, error) {
+func writeUpdate(tx *bbolt.Tx, u *fleet.Update) (map[string]*listRecord, error) {
 	if err := tx.DeleteBucket(documentBucket); err != nil {
 		return nil, err
 	}
