@@ -38,7 +38,7 @@ func (o *opening) openHeads() ([]verifiedHead, error) {
 			lost = err
 			continue
 		}
-		h, err := readHead(d)
+		h, err := ReadHead(d)
 		if err != nil {
 			return nil, err
 		}
@@ -138,7 +138,7 @@ func (o *opening) place(a *assembly, e Entry) error {
 
 // openList reads a revocation list and looks for the blob of its base.
 func (o *opening) openList(a *assembly, d Document) (*RevocationList, error) {
-	l, err := readRevocations(d)
+	l, err := ReadRevocations(d)
 	if err != nil || l.Base == nil || o.held[l.Base.Digest] {
 		return l, err
 	}

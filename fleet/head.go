@@ -46,9 +46,12 @@ func (h *Head) Bands() (freshUntil, hardAfter time.Time) {
 	return time.Unix(int64(h.FreshUntil), 0).UTC(), time.Unix(int64(h.HardAfter), 0).UTC()
 }
 
-// readHead reads and checks a head whose signature is good.
-func readHead(d Document) (*Head, error) {
+// ReadHead reads and checks what a head says, whoever signed it. Only Open decides whether it is believed.
+func ReadHead(d Document) (*Head, error) {
 	var h Head
+	if d.Kind() != KindHead {
+		return nil, fmt.Errorf("%w: %s is no head", ErrKind, d)
+	}
 	if err := d.decodeBody(&h); err != nil {
 		return nil, err
 	}

@@ -67,9 +67,12 @@ func checkIDs(b []byte) error {
 	return nil
 }
 
-// readRevocations reads and checks a manifest whose signature is good.
-func readRevocations(d Document) (*RevocationList, error) {
+// ReadRevocations reads and checks what a manifest says, whoever signed it. Only Open decides whether it is believed.
+func ReadRevocations(d Document) (*RevocationList, error) {
 	var l RevocationList
+	if d.Kind().Issuer() == "" {
+		return nil, fmt.Errorf("%w: %s is no revocation list", ErrKind, d)
+	}
 	if err := d.decodeBody(&l); err != nil {
 		return nil, err
 	}

@@ -100,6 +100,15 @@ func (r Role) validate(keys map[KeyID]RootKey) error {
 	return nil
 }
 
+// ReadRoot reads and checks what a root says, whoever signed it. Only Open decides whether it is believed.
+func ReadRoot(d Document) (*Root, error) {
+	a, err := readRoot(d)
+	if err != nil {
+		return nil, err
+	}
+	return a.root, nil
+}
+
 // authority is a verified root.
 type authority struct {
 	doc  Document
@@ -109,6 +118,9 @@ type authority struct {
 
 func readRoot(d Document) (*authority, error) {
 	var r Root
+	if d.Kind() != KindRoot {
+		return nil, fmt.Errorf("%w: %s is no root", ErrKind, d)
+	}
 	if err := d.decodeBody(&r); err != nil {
 		return nil, err
 	}

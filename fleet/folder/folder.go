@@ -1,0 +1,231 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package folder is the operator's side of a fleet: a folder of YAML and keys from which signed documents are made.
+//
+//	fleet.yaml                 bands of freshness of a bundle
+//	keys/                      private keys, PKCS #8 in PEM, mode 0600
+//	root/1                     the first root; its digest is what kiosks pin
+//	issuers/NAME.yaml          an issuer's keys and what each may sign
+//	revoked/NAME.txt           ids of an issuer's revoked passes, one a line
+//	venues/VENUE.yaml          who is admitted there; venues/all.yaml, where it is there, is the fleet's own layer
+//	venues/VENUE.key           the venue's secret, under which its kiosks hash passes at rest
+//	kiosks/VENUE/KIOSK/        the kiosk's local config and its copy of the venue's secret; policy.yaml is its own layer
+//	published/                 the newest of each document as it was signed: versions go on from here
+//
+// It deliberately serves nobody and sends nothing: a bundle is a value, and what becomes of it is the caller's matter.
+package folder
+
+import (
+	"crypto/rand"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gatehouse/entry"
+	"gatehouse/fleet"
+)
+
+// What can be wrong with a folder. The text says where and what to do.
+var (
+	ErrNoFleet = errors.New("folder: this is no fleet's folder")
+	ErrExists  = errors.New("folder: already there")
+	ErrName    = errors.New("folder: not a name")
+	ErrUnknown = errors.New("folder: not in this fleet")
+	ErrConfig  = errors.New("folder: config is not valid")
+	// ErrExposed: a private key that others on this machine can read.
+	ErrExposed = errors.New("folder: a secret is open to others")
+)
+
+// Folder is an operator's folder. Its files can be edited between calls; nothing is cached.
+type Folder struct{ dir string }
+
+//go:embed fleet.yaml.tmpl
+var fleetTemplate string
+
+//go:embed venue.yaml.tmpl
+var venueTemplate string
+
+//go:embed kiosk.yaml.tmpl
+var kioskTemplate string
+
+// settings is fleet.yaml.
+type settings struct {
+	Format int `yaml:"format"`
+	Bundle struct {
+		Fresh entry.Duration `yaml:"fresh"`
+		Hard  entry.Duration `yaml:"hard"`
+	} `yaml:"bundle"`
+}
+
+func (f *Folder) path(parts ...string) string {
+	return filepath.Join(append([]string{f.dir}, parts...)...)
+}
+
+// Dir is where the folder is.
+func (f *Folder) Dir() string { return f.dir }
+
+// Init makes a fleet in a folder that is empty or not there yet: keys, root and these venues. The root is valid for ten
+// years from at.
+func Init(dir string, at time.Time, venues ...string) (*Folder, error) {
+	for _, v := range venues {
+		if err := checkName("venue", v); err != nil {
+			return nil, err
+		}
+	}
+	f := &Folder{dir: dir}
+	if err := os.MkdirAll(f.path("keys"), 0o700); err != nil {
+		return nil, fmt.Errorf("folder: %w", err)
+	}
+	if exists(f.path("fleet.yaml")) || exists(f.keyPath("head")) {
+		return nil, fmt.Errorf("%w: %s holds a fleet; its keys are never made anew. Choose another folder", ErrExists, dir)
+	}
+	if err := f.makeRoot(at); err != nil {
+		return nil, err
+	}
+	// Written last: a folder without it is not taken for a fleet's.
+	if err := writeNew(f.path("fleet.yaml"), []byte(fleetTemplate), readable); err != nil {
+		return nil, err
+	}
+	for _, v := range venues {
+		if err := f.AddVenue(v); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// Open opens a fleet's folder.
+func Open(dir string) (*Folder, error) {
+	f := &Folder{dir: dir}
+	if !exists(f.path("fleet.yaml")) {
+		return nil, fmt.Errorf("%w: %s has no fleet.yaml; make one with: gatehouse-fleet init %s", ErrNoFleet, dir, dir)
+	}
+	if _, err := f.settings(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *Folder) settings() (*settings, error) {
+	s := &settings{}
+	path := f.path("fleet.yaml")
+	text, err := readYAML(path, s)
+	if err != nil {
+		return nil, err
+	}
+	at := func(key string) int { return pathLine(text, "$."+key) }
+	fresh, hard := time.Duration(s.Bundle.Fresh), time.Duration(s.Bundle.Hard)
+	switch {
+	case s.Format != 1:
+		return nil, fmt.Errorf("%w: %s:%d: format %d; this version knows format 1", ErrConfig, path, at("format"), s.Format)
+	case fresh <= 0:
+		return nil, fmt.Errorf("%w: %s:%d: bundle.fresh must be there and longer than nothing; write 7d", ErrConfig, path, at("bundle.fresh"))
+	case hard < fresh:
+		return nil, fmt.Errorf("%w: %s:%d: bundle.hard must be at least bundle.fresh; write 30d", ErrConfig, path, at("bundle.hard"))
+	}
+	return s, nil
+}
+
+// Pin is the digest of the fleet's first root, which every kiosk's config names.
+func (f *Folder) Pin() (fleet.Digest, error) {
+	d, err := f.readDocument(f.path("root", "1"))
+	return d.Digest(), err
+}
+
+// AddVenue makes a venue: its rule, an example to be edited, and its secret.
+func (f *Folder) AddVenue(name string) error {
+	if err := checkName("venue", name); err != nil {
+		return err
+	}
+	unlock, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	secret := make([]byte, 32)
+	if _, err := rand.Read(secret); err != nil {
+		return fmt.Errorf("folder: %w", err)
+	}
+	rule := strings.ReplaceAll(venueTemplate, "VENUE", name)
+	if err := writeNew(f.path("venues", name+".yaml"), []byte(rule), readable); err != nil {
+		return err
+	}
+	return writeNew(f.path("venues", name+".key"), []byte(hex.EncodeToString(secret)+"\n"), private)
+}
+
+// AddKiosk makes the local config of a kiosk, with the root pinned and the venue's secret beside it, and returns its folder.
+func (f *Folder) AddKiosk(p fleet.Place) (dir string, err error) {
+	if err := p.Validate(); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrName, err)
+	}
+	if err := f.checkVenue(p.Venue); err != nil {
+		return "", err
+	}
+	unlock, err := f.lock()
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	pin, err := f.Pin()
+	if err != nil {
+		return "", err
+	}
+	secret, err := readPrivate(f.path("venues", p.Venue+".key"))
+	if err != nil {
+		return "", err
+	}
+	dir = f.path("kiosks", p.Venue, p.Kiosk)
+	text := strings.NewReplacer("VENUE", p.Venue, "KIOSK", p.Kiosk, "ROOT", pin.String()).Replace(kioskTemplate)
+	if err := writeNew(filepath.Join(dir, "gatehouse.yaml"), []byte(text), readable); err != nil {
+		return "", err
+	}
+	return dir, writeNew(filepath.Join(dir, "venue.key"), secret, private)
+}
+
+func checkName(what, name string) error {
+	if !fleet.ValidName(name) {
+		return fmt.Errorf("%w: %s %q; use 1 to 32 of a-z, 0-9 and -, and not \"all\"", ErrName, what, name)
+	}
+	return nil
+}
+
+func (f *Folder) checkVenue(name string) error {
+	if err := checkName("venue", name); err != nil {
+		return err
+	}
+	if !exists(f.path("venues", name+".yaml")) {
+		return fmt.Errorf("%w: venue %s; there are: %s. Make it with: gatehouse-fleet venue add %s", ErrUnknown, name, f.names("venues"), name)
+	}
+	return nil
+}
+
+// names lists what has a YAML file in a part of the folder, for an error that helps.
+func (f *Folder) names(part string) string {
+	names, err := f.list(part)
+	if err != nil || len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// list are the names of the YAML files in a part of the folder, in order.
+func (f *Folder) list(part string) ([]string, error) {
+	entries, err := os.ReadDir(f.path(part))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("folder: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if name, ok := strings.CutSuffix(e.Name(), ".yaml"); ok && fleet.ValidName(name) {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}

@@ -1,0 +1,300 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package folder
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"gatehouse/entry"
+	"gatehouse/fleet"
+)
+
+// Bundle signs what has changed, one version up, and a new head for the venue, and returns everything that the venue's
+// kiosks need. The whole of it is checked before anything is signed. Documents that did not change are
+// not signed again; the head always is, and its sequence always goes up.
+//
+// What is signed is stored in published/ before Bundle returns, so that no version is ever given twice.
+func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
+	if err := f.checkVenue(venue); err != nil {
+		return nil, err
+	}
+	unlock, err := f.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	s, err := f.settings()
+	if err != nil {
+		return nil, err
+	}
+	bodies, err := f.bodies(venue)
+	if err != nil {
+		return nil, err
+	}
+	b := &fleet.Bundle{}
+	head := fleet.Head{
+		FreshUntil: uint64(at.Add(time.Duration(s.Bundle.Fresh)).Unix()),
+		HardAfter:  uint64(at.Add(time.Duration(s.Bundle.Hard)).Unix()),
+	}
+	roots, err := f.roots()
+	if err != nil {
+		return nil, err
+	}
+	b.Documents = append(b.Documents, roots...)
+	head.Documents = append(head.Documents, fleet.EntryOf(roots[len(roots)-1]))
+	for _, body := range bodies {
+		d, err := f.publish(body, at)
+		if err != nil {
+			return nil, err
+		}
+		b.Documents = append(b.Documents, d)
+		head.Documents = append(head.Documents, fleet.EntryOf(d))
+		if body.blob != nil {
+			b.Blobs = append(b.Blobs, body.blob)
+		}
+	}
+	h, err := f.publish(body{kind: fleet.KindHead, scope: fleet.Scope(venue), content: head}, at)
+	if err != nil {
+		return nil, err
+	}
+	b.Documents = append(b.Documents, h)
+	return b, nil
+}
+
+// body is a document before it is signed.
+type body struct {
+	kind    fleet.Kind
+	scope   fleet.Scope
+	content any
+	blob    []byte // of a revocation list's base
+}
+
+// bodies gathers what the fleet has to say to a venue. Nothing that was ever said is left out: a kiosk takes a missing
+// document for a withheld one.
+func (f *Folder) bodies(venue string) ([]body, error) {
+	issuers, err := f.readIssuers()
+	if err != nil {
+		return nil, err
+	}
+	bodies := []body{{kind: fleet.KindIssuers, scope: fleet.ScopeAll, content: issuers}}
+	layers, err := f.layers(venue)
+	if err != nil {
+		return nil, err
+	}
+	bodies = append(bodies, layers...)
+	listed := map[string]bool{}
+	for _, i := range issuers.Issuers {
+		listed[i.Name] = true
+	}
+	former, err := f.publishedLists()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range former {
+		listed[name] = true
+	}
+	for _, name := range slices.Sorted(maps.Keys(listed)) {
+		b, err := f.revocations(name)
+		if err != nil {
+			return nil, err
+		}
+		bodies = append(bodies, b)
+	}
+	return bodies, nil
+}
+
+func (f *Folder) readIssuers() (*fleet.Issuers, error) {
+	names, err := f.list("issuers")
+	if err != nil {
+		return nil, err
+	}
+	list := &fleet.Issuers{Issuers: []fleet.Issuer{}}
+	for _, name := range names {
+		i, err := f.readIssuer(name)
+		if err != nil {
+			return nil, err
+		}
+		list.Issuers = append(list.Issuers, i)
+	}
+	_, err = list.Credentials()
+	return list, err
+}
+
+// layers are the config layers of a venue and of each of its kiosks. Every kiosk's policy is checked as the kiosk will
+// put it together.
+func (f *Folder) layers(venue string) ([]body, error) {
+	fleetLayer, err := f.layer(fleet.ScopeAll, f.path("venues", "all.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	venuePath := f.path("venues", venue+".yaml")
+	venueLayer, err := f.layer(fleet.Scope(venue), venuePath)
+	if err != nil {
+		return nil, err
+	}
+	bodies := slices.Concat(fleetLayer, venueLayer)
+	if err := checkMerged(venuePath, bodies); err != nil {
+		return nil, err
+	}
+	kiosks, err := os.ReadDir(f.path("kiosks", venue))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("folder: %w", err)
+	}
+	wider := len(bodies)
+	for _, k := range kiosks {
+		p := fleet.Place{Venue: venue, Kiosk: k.Name()}
+		if p.Validate() != nil {
+			continue
+		}
+		path := f.path("kiosks", venue, k.Name(), "policy.yaml")
+		layer, err := f.layer(fleet.Scope(p.String()), path)
+		if err != nil {
+			return nil, err
+		}
+		if err := checkMerged(path, slices.Concat(bodies[:wider], layer)); err != nil {
+			return nil, err
+		}
+		bodies = append(bodies, layer...)
+	}
+	return bodies, nil
+}
+
+// layer reads one layer. Where there is no file there is none, or an empty one if it was published before.
+func (f *Folder) layer(scope fleet.Scope, path string) ([]body, error) {
+	b := body{kind: fleet.KindConfig, scope: scope, content: fleet.Layer{}}
+	var p entry.Policy
+	text, err := readYAML(path, &p)
+	if errors.Is(err, fs.ErrNotExist) {
+		if exists(f.publishedPath(b)) {
+			return []body{b}, nil
+		}
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := p.Validate(); err != nil {
+		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, policyLine(text, err), err)
+	}
+	keys := map[string]any{}
+	if err := yaml.Unmarshal(text, &keys); err != nil {
+		return nil, fmt.Errorf("%w: %s:1: %w", ErrConfig, path, err)
+	}
+	if b.content, err = fleet.LayerOf(&p, slices.Sorted(maps.Keys(keys))...); err != nil {
+		return nil, err
+	}
+	return []body{b}, nil
+}
+
+func checkMerged(path string, layers []body) error {
+	var merged []fleet.Layer
+	for _, b := range layers {
+		if l, ok := b.content.(fleet.Layer); ok {
+			merged = append(merged, l)
+		}
+	}
+	if _, err := fleet.MergeLayers(merged...); err != nil {
+		return fmt.Errorf("%w: %s, together with the wider layers: %w", ErrConfig, path, err)
+	}
+	return nil
+}
+
+// roots is the whole chain, which always travels together.
+func (f *Folder) roots() ([]fleet.Document, error) {
+	var roots []fleet.Document
+	for v := 1; ; v++ {
+		d, err := f.readDocument(f.path("root", strconv.Itoa(v)))
+		if v > 1 && errors.Is(err, fs.ErrNotExist) {
+			return roots, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, d)
+	}
+}
+
+func (f *Folder) readDocument(path string) (fleet.Document, error) {
+	raw, err := readFile(path)
+	if err != nil {
+		return fleet.Document{}, err
+	}
+	d, err := fleet.ParseDocument(raw)
+	if err != nil {
+		return fleet.Document{}, fmt.Errorf("folder: %s: %w", path, err)
+	}
+	return d, nil
+}
+
+func (f *Folder) publishedPath(b body) string {
+	return f.path("published", strings.ReplaceAll(string(b.kind)+"@"+string(b.scope), "/", "+"))
+}
+
+// published is the newest document of a kind and scope; not ok where there is none.
+func (f *Folder) published(b body) (d fleet.Document, ok bool, err error) {
+	d, err = f.readDocument(f.publishedPath(b))
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, false, nil
+	}
+	if err == nil && (d.Kind() != b.kind || d.Scope() != b.scope) {
+		err = fmt.Errorf("folder: %s is %s; published/ was changed by hand: restore it from a copy", f.publishedPath(b), d)
+	}
+	return d, err == nil, err
+}
+
+// publish returns the published document if it says this already, else signs and stores the next version.
+func (f *Folder) publish(b body, at time.Time) (fleet.Document, error) {
+	former, ok, err := f.published(b)
+	if err != nil {
+		return fleet.Document{}, err
+	}
+	version := uint64(1)
+	if ok {
+		version = former.Version() + 1
+	}
+	// Unsigned at first: as long as nothing changes, the offline keys can stay where they are.
+	d, err := fleet.Sign(b.kind, b.scope, version, at, b.content)
+	if err != nil {
+		return fleet.Document{}, err
+	}
+	if ok && b.kind != fleet.KindHead && bytes.Equal(former.Body(), d.Body()) {
+		return former, nil
+	}
+	keys, err := f.SigningKeys(b.kind.Role())
+	if err != nil {
+		return fleet.Document{}, err
+	}
+	if d, err = d.Cosign(keys...); err != nil {
+		return fleet.Document{}, err
+	}
+	return d, WriteFile(f.publishedPath(b), d.Bytes(), readable)
+}
+
+// publishedLists are the issuers whose revocations were ever published.
+func (f *Folder) publishedLists() ([]string, error) {
+	entries, err := os.ReadDir(f.path("published"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("folder: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if rest, ok := strings.CutPrefix(e.Name(), "revocations+"); ok {
+			if name, ok := strings.CutSuffix(rest, "@all"); ok && fleet.ValidName(name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names, nil
+}
