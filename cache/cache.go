@@ -13,7 +13,8 @@
 // "not used".
 //
 // The package deliberately verifies no signature itself (fleet.Open does), decides about no pass (entry does), and keeps
-// no clock. It sees passes only as hashes under the venue's key: no code, name or id reaches either file.
+// no clock. The ledger sees passes only as hashes under the venue's key, the trust store only the short digests of revoked
+// ids that the documents bring: no code, name or id reaches either file.
 package cache
 
 import "errors"
