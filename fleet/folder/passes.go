@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -103,12 +102,12 @@ func (f *Folder) revokedPath(issuer string) string { return f.path("revoked", is
 // readRevoked reads an issuer's revoked ids, sorted. None: no file.
 func (f *Folder) readRevoked(issuer string) ([]string, error) {
 	path := f.revokedPath(issuer)
-	text, err := os.ReadFile(path)
+	text, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("folder: %w", err)
+		return nil, err
 	}
 	var ids []string
 	for n, line := range bytes.Split(text, []byte("\n")) {
