@@ -1,0 +1,158 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package folder_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse/fleet/folder"
+)
+
+func TestConfigErrorsHaveTheirLine(t *testing.T) {
+	const good = "accept:\n  - name: a\n    all: [{kind: ticket, issuers: [arena]}]\n"
+	for _, c := range []struct{ name, file, text, want string }{
+		{"unknown key", "venues/arena.yaml", good + "curfew: 22\n", "arena.yaml:4: unknown field \"curfew\""},
+		{"unknown key within", "venues/arena.yaml", "accept:\n  - name: a\n    al: []\n", "arena.yaml:3:"},
+		{"a key twice", "venues/arena.yaml", good + "accept: []\n", "arena.yaml:4:"},
+		{"no YAML", "venues/arena.yaml", good + "  x: [\n", "arena.yaml:4:"},
+		{"empty", "venues/arena.yaml", "", "arena.yaml:1: the file is empty"},
+		{"another type", "venues/arena.yaml", "accept:\n  name: a\n", "arena.yaml:2:"},
+		{"no level", "venues/arena.yaml", good + "  - name: b\n    all:\n      - {kind: ticket, issuers: [arena]}\n  - name: c\n    all:\n      - {kind: health, issuers: [at]}\n", "arena.yaml:9:"},
+		{"no such number of passes", "venues/arena.yaml", good + "  - name: c\n    all: []\n", "arena.yaml:4:"},
+		{"a pulse that is no duration", "venues/arena.yaml", good + "lanes:\n  in-1:\n    pulse: fast\n", "arena.yaml:6:"},
+		{"a negative pulse", "venues/arena.yaml", good + "lanes:\n  in-1:\n    pulse: -1s\n", "arena.yaml:6:"},
+		{"the kiosk's layer", "kiosks/arena/gate-1/policy.yaml", "private: staff\n", "policy.yaml:1:"},
+		{"the kiosk's rule", "kiosks/arena/gate-1/policy.yaml", "private: []\naccept:\n  - name: c\n    all: []\n", "policy.yaml:3:"},
+		{"bands", "fleet.yaml", "format: 1\nbundle:\n  fresh: 7d\n  hard: 3d\n", "fleet.yaml:4: bundle.hard"},
+		{"no band", "fleet.yaml", "format: 1\n", "bundle.fresh"},
+		{"another format", "fleet.yaml", "format: 2\nbundle: {fresh: 7d, hard: 30d}\n", "fleet.yaml:1: format 2"},
+		{"a key's file elsewhere", "issuers/arena.yaml", "keys:\n  - type: spki\n    formats: [gh1]\n    file: ../../keys/head.pem\n", "arena.yaml:4:"},
+		{"a key's file missing", "issuers/arena.yaml", "keys:\n  - type: spki\n    formats: [gh1]\n    file: no.pem\n", "arena.yaml:2:"},
+		{"a key's type", "issuers/arena.yaml", "keys:\n  - file: spki-1.pem\n    type: pgp\n    formats: [gh1]\n", "arena.yaml:2:"},
+		{"a key's time", "issuers/arena.yaml", "keys:\n  - file: spki-1.pem\n    type: spki\n    not_after: soon\n", "write 2026-05-01"},
+		{"no key", "issuers/arena.yaml", "keys: []\n", "arena.yaml:1: the issuer has no key"},
+		{"a revoked id", "revoked/arena.txt", "# x\n00112233445566778899aabbccddeeff\nGH1:SECRET\n", "arena.txt:3: not an id"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := newOperator(t)
+			o.deliver()
+			before := published(t, o)
+			o.write(c.text, filepath.FromSlash(c.file))
+			_, err := o.Bundle("arena", morning)
+			if !errors.Is(err, folder.ErrConfig) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v\ndoes not say %q", err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "SECRET") {
+				t.Error("the error repeats a code")
+			}
+			if published(t, o) != before {
+				t.Error("something was signed before the whole was checked")
+			}
+		})
+	}
+}
+
+func published(t *testing.T, o *operator) string {
+	t.Helper()
+	entries, err := os.ReadDir(o.path("published"))
+	check(t, err)
+	var all strings.Builder
+	for _, e := range entries {
+		text, err := os.ReadFile(o.path("published", e.Name()))
+		check(t, err)
+		all.WriteString(e.Name())
+		all.Write(text)
+	}
+	return all.String()
+}
+
+func TestUnknownIssuerInARuleIsToldWithItsLine(t *testing.T) {
+	o := newOperator(t)
+	warnings, err := o.Check("arena")
+	check(t, err)
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "arena.yaml:11:") && !strings.Contains(warnings[0], "arena.yaml:10:") || !strings.Contains(warnings[0], "issuer add at") {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
+func TestWriteFileIsWhole(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "x")
+	check(t, folder.WriteFile(path, []byte("old"), 0o600))
+	check(t, folder.WriteFile(path, []byte("new"), 0o600))
+	if got, err := os.ReadFile(path); err != nil || string(got) != "new" {
+		t.Errorf("%q, %v", got, err)
+	}
+	check(t, os.Mkdir(filepath.Join(dir, "full"), 0o755))
+	check(t, os.WriteFile(filepath.Join(dir, "full", "y"), nil, 0o600))
+	if err := folder.WriteFile(filepath.Join(dir, "full"), []byte("new"), 0o600); err == nil {
+		t.Error("a folder was replaced by a file")
+	}
+	entries, err := os.ReadDir(dir)
+	check(t, err)
+	if len(entries) != 2 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+func TestOneAtATime(t *testing.T) {
+	o := newOperator(t)
+	const n = 8
+	type result struct {
+		head uint64
+		err  error
+	}
+	results := make(chan result, n)
+	for range n {
+		go func() {
+			b, err := o.Bundle("arena", morning)
+			r := result{err: err}
+			if err == nil {
+				r.head = b.Documents[len(b.Documents)-1].Version()
+			}
+			results <- r
+		}()
+	}
+	heads := map[uint64]bool{}
+	for range n {
+		r := <-results
+		if r.err != nil {
+			if !strings.Contains(r.err.Error(), "in use by another") {
+				t.Error(r.err)
+			}
+			continue
+		}
+		if heads[r.head] {
+			t.Errorf("two heads of sequence %d", r.head)
+		}
+		heads[r.head] = true
+	}
+	if len(heads) == 0 {
+		t.Error("nobody made a bundle")
+	}
+}
+
+// FuzzVenueRule writes what comes as a venue's rule: it is refused with its file, or what is signed is valid.
+func FuzzVenueRule(f *testing.F) {
+	f.Add("accept:\n  - name: a\n    all: [{kind: ticket, issuers: [arena], uses: 2}]\n")
+	f.Add("lanes: {in-1: {pulse: 500ms, zone: north}}\nprivate: [x]\n")
+	f.Add("accept: &a [*a]")
+	f.Add("? {}\n: - !!binary x")
+	f.Add("accept: ~")
+	dir := f.TempDir()
+	o, err := folder.Init(dir, morning, "arena")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		check(t, os.WriteFile(filepath.Join(dir, "venues", "arena.yaml"), []byte(text), 0o644))
+		if _, err := o.Bundle("arena", morning); err != nil && !errors.Is(err, folder.ErrConfig) {
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
