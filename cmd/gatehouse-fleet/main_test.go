@@ -1,0 +1,87 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"gatehouse/credential"
+	"gatehouse/credential/credentialtest"
+	"gatehouse/fleet/folder"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"gatehouse-fleet": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"dsc": makeDSC, "mode": checkMode, "field": setField,
+		},
+	})
+}
+
+// makeDSC writes a document signing certificate: dsc FILE.
+func makeDSC(ts *testscript.TestScript, _ bool, args []string) {
+	now := time.Now()
+	s, err := credentialtest.NewSigner("AT", credential.ES256, 0, now.AddDate(-1, 0, 0), now.AddDate(1, 0, 0))
+	ts.Check(err)
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate})
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text, 0o644))
+}
+
+// checkMode compares the mode of a file: mode 600 FILE.
+func checkMode(ts *testscript.TestScript, _ bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := strings.TrimLeft(info.Mode().Perm().String(), "-"); got != args[0] {
+		ts.Fatalf("%s has mode %s, want %s", args[1], got, args[0])
+	}
+}
+
+// setField takes a field of the JSON in a file as an environment variable: field NAME FILE.
+func setField(ts *testscript.TestScript, _ bool, args []string) {
+	var fields map[string]string
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &fields))
+	ts.Setenv(args[0], fields[args[0]])
+}
+
+// A real certificate with a negative serial number, as 4 of 829 in production have, can be listed: the main package says
+// so to crypto/x509.
+func TestNegativeSerial(t *testing.T) {
+	now := time.Now()
+	s, err := credentialtest.NewSigner("AT", credential.ES256, 0, now, now.AddDate(1, 0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// TBSCertificate begins with the version, [0] INTEGER 2, and then the serial number (RFC 5280, section 4.1).
+	version := []byte{0xa0, 3, 2, 1, 2, 2}
+	der := bytes.Clone(s.Certificate)
+	at := bytes.Index(der, version)
+	if at < 0 {
+		t.Fatal("no version 3 certificate")
+	}
+	der[at+len(version)+1] |= 0x80 // the sign bit of its first byte
+	if _, err := x509.ParseCertificate(der); err != nil {
+		t.Errorf("x509 refuses it: %v", err)
+	}
+	f, err := folder.Init(t.TempDir(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.AddIssuer("at", folder.IssuerOptions{Certificates: [][]byte{der}}); err != nil {
+		t.Error(err)
+	}
+}
