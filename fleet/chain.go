@@ -92,17 +92,20 @@ func (o *opening) applyRoot() error {
 	if newest.doc.Version() < m.Version {
 		return fmt.Errorf("%w: %s; version %d was in force here", ErrOlder, newest.doc, m.Version)
 	}
-	for _, former := range o.chain {
-		if former.doc.Version() != m.Version {
-			continue
-		}
-		if err := o.checkMark(former.doc, rootName, m.Version, former.doc.Digest()); err != nil {
-			return err
-		}
-		for n := range o.marks {
-			if n != rootName && !newest.shares(former, n.kind.Role()) {
-				delete(o.marks, n)
+	var former []*authority
+	for _, r := range o.chain {
+		if r.doc.Version() == m.Version {
+			if err := o.checkMark(r.doc, rootName, m.Version, r.doc.Digest()); err != nil {
+				return err
 			}
+		}
+		if r.doc.Version() <= m.Version {
+			former = append(former, r)
+		}
+	}
+	for n := range o.marks {
+		if n != rootName && len(former) > 0 && !newest.shares(former, n.kind.Role()) {
+			delete(o.marks, n)
 		}
 	}
 	return nil

@@ -147,12 +147,12 @@ func (a *authority) verify(d Document) error {
 	return nil
 }
 
-// shares tells whether a document that the former root allowed could still be allowed by this one: whether the keys
-// that both give the role reach this one's threshold.
-func (a *authority) shares(former *authority, role string) bool {
+// shares tells whether a document that one of the former roots allowed could still be allowed by this one: whether the
+// keys that they gave the role reach this one's threshold.
+func (a *authority) shares(former []*authority, role string) bool {
 	n := uint(0)
 	for _, id := range a.root.Roles[role].Keys {
-		if former.root.Roles[role].has(id) {
+		if slices.ContainsFunc(former, func(f *authority) bool { return f.root.Roles[role].has(id) }) {
 			n++
 		}
 	}

@@ -99,14 +99,17 @@ func TestRootRotation(t *testing.T) {
 			t.Errorf("incomplete %v, in force %v", u.Terms().Incomplete, versions(u))
 		}
 	})
-	t.Run("documents in force that it does not allow", func(t *testing.T) {
-		m, k := start(t)
-		m.keys["config"] = fresh
-		m.root(2, both...)
-		m.refused(k, m.bundle(2), fleet.ErrSignature) // config is still signed by the former keys
-		m.put(fleet.KindConfig, "arena", 2, m.layer("night ticket"))
-		m.open(k, m.bundle(2))
-	})
+}
+
+// A root that no longer allows what is in force comes together with what it allows, or not at all.
+func TestRootThatDisowns(t *testing.T) {
+	m := newModel(t)
+	_, k := m.open(m.known(), m.bundle(1))
+	m.keys["config"] = []fleet.SigningKey{key(t, "d"), key(t, "e"), key(t, "f")}
+	m.root(2, m.keys["root"][:2]...)
+	m.refused(k, m.bundle(2), fleet.ErrSignature)
+	m.put(fleet.KindConfig, "arena", 2, m.layer("night ticket"))
+	m.open(k, m.bundle(2))
 }
 
 // A thief with the head's key signs the highest sequence. A root with a new head key counts heads anew, and no other role.
@@ -129,6 +132,33 @@ func TestReplacedHeadKeyCountsAnew(t *testing.T) {
 
 	m.docs["config arena"] = newModel(t).docs["config arena"]
 	m.refused(k, m.bundle(2), fleet.ErrOlder)
+}
+
+// A key that comes back brings back what it once signed, so nothing is counted anew for it.
+func TestKeyThatComesBackCountsOn(t *testing.T) {
+	m := newModel(t)
+	first := m.keys["head"]
+	_, k := m.open(m.known(), m.bundle(5))
+	m.keys["head"] = []fleet.SigningKey{key(t, "second head")}
+	m.root(2, m.keys["root"][:2]...)
+	_, k = m.open(k, m.bundle(6))
+	m.keys["head"] = first
+	m.root(3, m.keys["root"][:2]...)
+	m.refused(k, m.bundle(4), fleet.ErrOlder)
+	m.open(k, m.bundle(7))
+}
+
+// A role whose keys stay the same in part, enough to sign, goes on counting.
+func TestOneLostKeyCountsOn(t *testing.T) {
+	m := newModel(t)
+	_, k := m.open(m.known(), m.bundle(1))
+	old := m.docs["config arena"]
+	m.put(fleet.KindConfig, "arena", 2, m.layer("night ticket"))
+	_, k = m.open(k, m.bundle(2))
+	m.keys["config"] = []fleet.SigningKey{m.keys["config"][0], m.keys["config"][1], key(t, "in place of c")}
+	m.root(2, m.keys["root"][:2]...)
+	m.docs["config arena"] = old
+	m.refused(k, m.bundle(3), fleet.ErrOlder)
 }
 
 func TestValidityOfKeysAndRoot(t *testing.T) {
