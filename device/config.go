@@ -51,8 +51,9 @@ type Config struct {
 // LaneConfig is the wiring of one lane.
 type LaneConfig struct {
 	Name    string         `yaml:"name"`
-	Inert   gate.Inert     `yaml:"inert"` // secured (default) or released
-	Pulse   entry.Duration `yaml:"pulse"` // where the signed config gives none; 500ms if absent
+	Inert   gate.Inert     `yaml:"inert"`   // secured (default) or released
+	Pulse   entry.Duration `yaml:"pulse"`   // where the signed config gives none; 500ms if absent
+	Refusal entry.Duration `yaml:"refusal"` // how long the red lamp is lit; 1.5s if absent
 	Scanner ScannerConfig  `yaml:"scanner"`
 	GPIO    gpio.Config    `yaml:"gpio"`
 }
@@ -170,8 +171,13 @@ func (l *LaneConfig) check() (field string, err error) {
 	if l.Inert != "" && l.Inert != gate.Secured && l.Inert != gate.Released {
 		return "inert", fmt.Errorf("%q is unknown; write secured (people wait) or released (people can pass)", l.Inert)
 	}
-	if p := time.Duration(l.Pulse); p != 0 && (p < gate.MinPulse || p > gate.MaxActive) {
-		return "pulse", fmt.Errorf("%v is not between %v and %v", p, gate.MinPulse, gate.MaxActive)
+	for _, t := range []struct {
+		field string
+		value entry.Duration
+	}{{"pulse", l.Pulse}, {"refusal", l.Refusal}} {
+		if v := time.Duration(t.value); v != 0 && (v < gate.MinPulse || v > gate.MaxActive) {
+			return t.field, fmt.Errorf("%v is not between %v and %v", v, gate.MinPulse, gate.MaxActive)
+		}
 	}
 	if err := l.GPIO.Check(); err != nil {
 		return "gpio", err

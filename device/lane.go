@@ -123,7 +123,7 @@ func (l *lane) serve(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, lines.Close()) }()
 	g, err := gate.New(gate.Config{
-		Lane: l.cfg.Name, Pulse: time.Duration(l.cfg.Pulse), Inert: l.cfg.Inert,
+		Lane: l.cfg.Name, Pulse: time.Duration(l.cfg.Pulse), Refusal: time.Duration(l.cfg.Refusal), Inert: l.cfg.Inert,
 		State: func(err error) { l.kiosk.health.set(l.gateCondition(), err) },
 	}, lines)
 	if err != nil {

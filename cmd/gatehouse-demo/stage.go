@@ -1,0 +1,193 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"gatehouse/credential"
+	"gatehouse/credential/credentialtest"
+	"gatehouse/device/client"
+	"gatehouse/fleet"
+	"gatehouse/fleet/folder"
+	"gatehouse/gate"
+	"gatehouse/gate/gatetest"
+	"gatehouse/scanner/scannertest"
+)
+
+// stage is what the morning is played on: an operator's fleet, a scanner, a board and a kiosk.
+type stage struct {
+	dir, config, run, boardSocket string
+
+	fleet   *folder.Folder
+	dsc     *credentialtest.Signer // of the EU certificates
+	scanner *scannertest.Scanner
+	board   *gatetest.Board
+	client  *client.Client
+	kiosk   *kiosk
+	failed  bool // keep the folder: somebody wants to look at the log
+
+	imports int // bundles that changed something, each an event
+}
+
+const (
+	venue = "arena"
+	lane  = "in-1"
+)
+
+// anyCertificate is the key usage of a signing certificate that names none: it may sign every kind.
+const anyCertificate credential.DCCUsage = 0
+
+// rule is who is admitted this morning.
+const rule = `accept:
+  - name: day ticket
+    all: [{kind: ticket, issuers: [arena, city], uses: 1}]
+  - name: EU certificate
+    all: [{kind: health, issuers: [at], level: [vaccinated, recovered, negative]}]
+lanes:
+  in-1: {pulse: 200ms}
+`
+
+// config is the kiosk's wiring: the pty, and a board that is not there. A code held in front is the same one for a short
+// while only, so that the morning is short.
+const config = `venue: arena
+kiosk: gate-1
+root: %s
+state: state
+run: run
+venue_key: venue.key
+bundle: arena.bundle
+lanes:
+  - name: in-1
+    inert: secured
+    refusal: 400ms
+    scanner: {port: %s, baud: 115200, same_code: 300ms}
+    gpio: {relay: {line: simulated}}
+`
+
+func newStage(ctx context.Context) (s *stage, err error) {
+	dir, err := os.MkdirTemp("", "gatehouse-demo-")
+	if err != nil {
+		return nil, err
+	}
+	s = &stage{dir: dir}
+	defer func() {
+		if err != nil {
+			s.failed = true
+			s.close()
+		}
+	}()
+	if err := s.makeFleet(); err != nil {
+		return nil, err
+	}
+	s.scanner = scannertest.New(filepath.Join(dir, "scanner"), "\r")
+	if err := s.scanner.Plug(); err != nil {
+		return nil, err
+	}
+	s.board = gatetest.New(gatetest.Config{})
+	s.boardSocket = filepath.Join(dir, "board.sock")
+	if err := s.board.Listen(s.boardSocket); err != nil {
+		return nil, err
+	}
+	if err := s.provision(); err != nil {
+		return nil, err
+	}
+	return s, s.startKiosk(ctx)
+}
+
+// makeFleet does what an operator does once: keys, a rule, and three issuers. Two sign Gatehouse passes; the third signs
+// EU certificates.
+func (s *stage) makeFleet() (err error) {
+	now := time.Now()
+	if s.fleet, err = folder.Init(filepath.Join(s.dir, "fleet"), now, venue); err != nil {
+		return err
+	}
+	if err := folder.WriteFile(filepath.Join(s.fleet.Dir(), "venues", venue+".yaml"), []byte(rule), 0o644); err != nil {
+		return err
+	}
+	for _, issuer := range []string{"arena", "city"} {
+		if err := s.fleet.AddIssuer(issuer, folder.IssuerOptions{}); err != nil {
+			return err
+		}
+	}
+	if s.dsc, err = credentialtest.NewSigner("AT", credential.ES256, anyCertificate, now.AddDate(0, -1, 0), now.AddDate(1, 0, 0)); err != nil {
+		return err
+	}
+	return s.fleet.AddIssuer("at", folder.IssuerOptions{Certificates: [][]byte{s.dsc.Certificate}})
+}
+
+// provision does what a technician does once: the local config, the venue's secret and the first bundle.
+func (s *stage) provision() error {
+	made, err := s.fleet.AddKiosk(fleet.Place{Venue: venue, Kiosk: "gate-1"})
+	if err != nil {
+		return err
+	}
+	pin, err := s.fleet.Pin()
+	if err != nil {
+		return err
+	}
+	key, err := os.ReadFile(filepath.Join(made, "venue.key"))
+	if err != nil {
+		return err
+	}
+	bundle, err := s.bundle()
+	if err != nil {
+		return err
+	}
+	s.imports++
+	home := filepath.Join(s.dir, "kiosk")
+	s.config, s.run = filepath.Join(home, "gatehouse.yaml"), filepath.Join(home, "run")
+	s.client = client.Dial(s.run)
+	if err := os.Mkdir(home, 0o700); err != nil {
+		return err
+	}
+	for name, content := range map[string][]byte{
+		"gatehouse.yaml": fmt.Appendf(nil, config, pin, s.scanner.Path()), "venue.key": key, "arena.bundle": bundle,
+	} {
+		if err := os.WriteFile(filepath.Join(home, name), content, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bundle signs what has changed in the fleet's folder.
+func (s *stage) bundle() ([]byte, error) {
+	b, err := s.fleet.Bundle(venue, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return b.Encode()
+}
+
+// levels are what a person at the gate sees.
+func (s *stage) levels() (open, refused bool) {
+	return s.board.Level(lane, gate.Relay), s.board.Level(lane, gate.Red)
+}
+
+// close ends the kiosk and takes the stage down.
+func (s *stage) close() {
+	s.kiosk.end(syscall.SIGTERM)
+	var errs []error
+	if s.scanner != nil {
+		errs = append(errs, s.scanner.Unplug())
+	}
+	if s.board != nil {
+		errs = append(errs, s.board.Close())
+	}
+	if s.failed {
+		fmt.Fprintf(os.Stderr, "gatehouse-demo: %s is kept; the kiosk's log is kiosk.log in it\n", s.dir)
+	} else {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	if err := errors.Join(errs...); err != nil {
+		fmt.Fprintln(os.Stderr, "gatehouse-demo:", err)
+	}
+}
