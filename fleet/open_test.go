@@ -212,6 +212,22 @@ func TestHeadCannotWithhold(t *testing.T) {
 	}
 }
 
+// A kiosk's own layer may be what keeps people out: it cannot be dropped by a head, only emptied by its own keys.
+func TestHeadCannotDropALayer(t *testing.T) {
+	m := newModel(t)
+	m.put(fleet.KindConfig, "arena/gate-1", 1, fleet.Layer{"accept": []byte{0x80}})
+	u, k := m.open(m.known(), m.bundle(1))
+	if len(u.Terms().Policy.Accept) != 0 {
+		t.Fatalf("policy %+v", u.Terms().Policy)
+	}
+	without := slices.DeleteFunc(m.entries(), func(e fleet.Entry) bool { return e.Scope == "arena/gate-1" })
+	m.refused(k, docs(m.head(2, morning, without)), fleet.ErrWithheld)
+	m.put(fleet.KindConfig, "arena/gate-1", 2, fleet.Layer{})
+	if u, _ = m.open(k, m.bundle(2)); len(u.Terms().Policy.Accept) != 1 {
+		t.Errorf("policy %+v", u.Terms().Policy)
+	}
+}
+
 func TestOrderAndRepetitionDoNotMatter(t *testing.T) {
 	m := newModel(t)
 	m.root(2, m.keys["root"][:2]...)
