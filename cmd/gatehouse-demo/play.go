@@ -114,7 +114,7 @@ type tally struct {
 	reasons map[entry.Reason]int
 	opened  int
 	scans   int
-	others  int // acts that are no scan
+	others  int             // acts that are no scan
 	took    []time.Duration // of admissions
 	faults  []string
 }
