@@ -46,6 +46,7 @@ type Config struct {
 	Lanes  []LaneConfig `yaml:"lanes"`
 
 	venueKey []byte
+	noSync   bool // leaves out the ledger's fsync: for benchmarks only
 }
 
 // LaneConfig is the wiring of one lane.

@@ -106,7 +106,7 @@ func (k *kiosk) openStores() (err error) {
 		}
 	}()
 	k.health.set("trust store", k.trust.SetAside())
-	if k.ledger, err = cache.OpenLedger(filepath.Join(k.cfg.State, "ledger.db"), cache.LedgerOptions{At: k.hw.Now()}); err != nil {
+	if k.ledger, err = cache.OpenLedger(filepath.Join(k.cfg.State, "ledger.db"), cache.LedgerOptions{At: k.hw.Now(), NoSync: k.cfg.noSync}); err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
 	if n := k.ledger.Recovered(); n > 0 {
