@@ -4,25 +4,20 @@
 package device
 
 import (
-	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
-
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"gatehouse/entry"
 	"gatehouse/fleet"
 	"gatehouse/gate"
 	"gatehouse/gate/gpio"
+	"gatehouse/yamlfile"
 )
 
 // ErrConfig is wrapped by every fault of a local config. The text has the file, the line and what to write there.
@@ -67,15 +62,12 @@ type ScannerConfig struct {
 	SameCode entry.Duration `yaml:"same_code"`
 }
 
-const (
-	maxConfig = 1 << 20
-	maxLanes  = 16
-)
+const maxLanes = 16
 
 // LoadConfig reads and checks a local config and the venue key that it names.
 func LoadConfig(path string) (Config, error) {
 	var cfg Config
-	text, err := readBounded(path, maxConfig)
+	text, err := readBounded(path, yamlfile.MaxSize)
 	if err != nil {
 		return cfg, fmt.Errorf("%w: %w; make it with gatehouse-fleet kiosk add", ErrConfig, err)
 	}
@@ -99,18 +91,11 @@ func LoadConfig(path string) (Config, error) {
 
 // parseConfig decodes and checks; its errors begin with the line.
 func parseConfig(text []byte, cfg *Config) error {
-	if len(bytes.TrimSpace(text)) == 0 {
-		return errors.New("1: the file is empty; make it with gatehouse-fleet kiosk add")
-	}
-	if err := yaml.UnmarshalWithOptions(text, cfg, yaml.Strict()); err != nil {
-		var at yaml.Error
-		if errors.As(err, &at) && at.GetToken() != nil {
-			return fmt.Errorf("%d: %s", at.GetToken().Position.Line, at.GetMessage())
-		}
-		return fmt.Errorf("%d: %w", lineOfValue(text, err), err)
+	if err := yamlfile.Decode(text, cfg); err != nil {
+		return err
 	}
 	if path, err := cfg.check(); err != nil {
-		return fmt.Errorf("%d: %s: %w", lineOf(text, path), strings.TrimPrefix(path, "$."), err)
+		return &yamlfile.Fault{Line: yamlfile.Line(text, path), Err: fmt.Errorf("%s: %w", strings.TrimPrefix(path, "$."), err)}
 	}
 	return nil
 }
@@ -190,56 +175,6 @@ func (l *LaneConfig) check() (field string, err error) {
 		return "scanner.port", fmt.Errorf("%q is not an absolute path", l.Scanner.Port)
 	}
 	return "", nil
-}
-
-// lineOf finds the line of a YAML path, or of its nearest parent that is there.
-func lineOf(text []byte, path string) int {
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return 1
-	}
-	for path != "$" && path != "" {
-		if p, err := yaml.PathString(path); err == nil {
-			if node, err := p.FilterFile(file); err == nil && node != nil && node.GetToken() != nil {
-				return node.GetToken().Position.Line
-			}
-		}
-		cut := max(strings.LastIndexByte(path, '.'), strings.LastIndexByte(path, '['))
-		if cut <= 0 {
-			break
-		}
-		path = path[:cut]
-	}
-	return 1
-}
-
-// lineOfValue finds the line of the value that an error quotes: the YAML decoder gives no place to the errors of types
-// that read themselves from text.
-func lineOfValue(text []byte, fault error) int {
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return 1
-	}
-	found := quoted{fault: fault.Error(), line: 1}
-	for _, doc := range file.Docs {
-		ast.Walk(&found, doc)
-	}
-	return found.line
-}
-
-// quoted looks for the first text in a file that a fault quotes.
-type quoted struct {
-	fault string
-	line  int
-	done  bool
-}
-
-// Visit implements ast.Visitor.
-func (q *quoted) Visit(n ast.Node) ast.Visitor {
-	if s, ok := n.(*ast.StringNode); ok && !q.done && strings.Contains(q.fault, strconv.Quote(s.Value)) {
-		q.line, q.done = s.GetToken().Position.Line, true
-	}
-	return q
 }
 
 func readVenueKey(path string) ([]byte, error) {

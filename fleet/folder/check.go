@@ -9,6 +9,7 @@ import (
 	"io/fs"
 
 	"gatehouse/entry"
+	"gatehouse/yamlfile"
 )
 
 // Duration is a length of time that is also written in days: "500ms", "24h", "30d".
@@ -33,7 +34,7 @@ func (f *Folder) Check(venue string) (warnings []string, err error) {
 					if exists(f.path("issuers", issuer+".yaml")) {
 						continue
 					}
-					line := pathLine(text, fmt.Sprintf("$.accept[%d].all[%d].issuers", i, j))
+					line := yamlfile.Line(text, fmt.Sprintf("$.accept[%d].all[%d].issuers", i, j))
 					warnings = append(warnings, fmt.Sprintf("%s:%d: rule %q accepts passes of %s, which is no issuer of this fleet yet; add it with: gatehouse-fleet issuer add %s", path, line, r.Name, issuer, issuer))
 				}
 			}

@@ -30,6 +30,7 @@ import (
 
 	"gatehouse/entry"
 	"gatehouse/fleet"
+	"gatehouse/yamlfile"
 )
 
 // What can be wrong with a folder. The text says where and what to do.
@@ -120,7 +121,7 @@ func (f *Folder) settings() (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := func(key string) int { return pathLine(text, "$."+key) }
+	at := func(key string) int { return yamlfile.Line(text, "$."+key) }
 	fresh, hard := time.Duration(s.Bundle.Fresh), time.Duration(s.Bundle.Hard)
 	switch {
 	case s.Format != 1:

@@ -20,6 +20,7 @@ import (
 
 	"gatehouse/credential"
 	"gatehouse/fleet"
+	"gatehouse/yamlfile"
 )
 
 // IssuerOptions says where a new issuer's keys come from and what they may sign.
@@ -149,7 +150,7 @@ func (f *Folder) readIssuer(name string) (fleet.Issuer, error) {
 	}
 	for i, k := range file.Keys {
 		if k.File != filepath.Base(k.File) {
-			return issuer, fmt.Errorf("%w: %s:%d: file %q; write the name of a file in issuers/%s", ErrConfig, path, pathLine(text, fmt.Sprintf("$.keys[%d].file", i)), k.File, name)
+			return issuer, fmt.Errorf("%w: %s:%d: file %q; write the name of a file in issuers/%s", ErrConfig, path, yamlfile.Line(text, fmt.Sprintf("$.keys[%d].file", i)), k.File, name)
 		}
 		data, err := readFile(f.path("issuers", name, k.File))
 		if err == nil {
@@ -158,7 +159,7 @@ func (f *Folder) readIssuer(name string) (fleet.Issuer, error) {
 			issuer.Keys = append(issuer.Keys, keys...)
 		}
 		if err != nil {
-			return issuer, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, pathLine(text, fmt.Sprintf("$.keys[%d]", i)), err)
+			return issuer, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, yamlfile.Line(text, fmt.Sprintf("$.keys[%d]", i)), err)
 		}
 	}
 	if len(issuer.Keys) == 0 {
