@@ -1,0 +1,234 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"gatehouse/fleet"
+)
+
+// Floor is what a kiosk cannot have been before: a time, the versions of documents it believed and the ledger it kept. It
+// lives outside both databases, in two copies, so that the loss of either database leaves a trace and a clock that was
+// set back is noticed. It is safe for concurrent use.
+//
+// Only verified signed times and the time that passed since raise it. The wall clock never does: one wrong step of NTP
+// would otherwise make every later and right time a past one, for ever.
+type Floor struct {
+	path string
+	boot func() (Boot, error)
+
+	mu     sync.Mutex
+	record floorRecord
+	fault  error // why a copy could not be read at the start
+}
+
+// Boot is how long which boot of the machine has run (CLOCK_BOOTTIME, which counts through suspension and which nobody
+// can set).
+type Boot struct {
+	ID      string
+	Elapsed time.Duration
+}
+
+// FloorOptions are the choices of OpenFloor.
+type FloorOptions struct {
+	Boot  func() (Boot, error)
+	Built time.Time // when the program was built: no time is earlier; zero is unknown
+}
+
+// floorRecord is a copy as it is stored: CBOR behind a checksum.
+type floorRecord struct {
+	Sequence uint64       `cbor:"1,keyasint"`
+	Time     int64        `cbor:"2,keyasint"` // nanoseconds since 1970, at Elapsed of Boot
+	Boot     string       `cbor:"3,keyasint,omitempty"`
+	Elapsed  int64        `cbor:"4,keyasint,omitempty"` // nanoseconds
+	Ledger   string       `cbor:"5,keyasint,omitempty"`
+	Marks    []fleet.Mark `cbor:"6,keyasint,omitempty"`
+}
+
+const maxFloor = 1 << 20
+
+// floorMagic begins a copy, and is what its checksum is bound to.
+var floorMagic = []byte("gatehouse floor 1\n")
+
+// OpenFloor reads both copies of the floor at path (path.a and path.b) and takes the newer. Where there is none it
+// begins a new one, and writes nothing before the first Raise. A copy that cannot be read is told by Fault.
+func OpenFloor(path string, o FloorOptions) (*Floor, error) {
+	f := &Floor{path: path, boot: o.Boot}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("cache: the floor: %w", err)
+	}
+	for copyNumber := range uint64(2) {
+		r, err := readFloor(f.copyPath(copyNumber))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			f.fault = errors.Join(f.fault, fmt.Errorf("cache: %s: %w; the other copy is used and this one written again", f.copyPath(copyNumber), err))
+		case r.Sequence >= f.record.Sequence:
+			f.record = r
+		}
+	}
+	if f.record.Sequence == 0 && f.fault != nil {
+		f.fault = fmt.Errorf("cache: the floor %s is lost; what the databases and new documents say is all that is known of the past: %w", path, ErrDamaged)
+	}
+	if built := o.Built.UnixNano(); !o.Built.IsZero() && built > f.record.Time {
+		if err := f.stamp(built); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
+
+// Fault tells why a copy of the floor could not be read at the start; ErrDamaged when none could.
+func (f *Floor) Fault() error { return f.fault }
+
+// Time is the time that it is at least.
+func (f *Floor) Time() (time.Time, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now, err := f.now()
+	return time.Unix(0, now).UTC(), err
+}
+
+// now is the stored time and what passed since: within one boot all of it, after a restart what the new boot has
+// run. How long the machine was off nobody knows.
+func (f *Floor) now() (int64, error) {
+	b, err := f.boot()
+	if err != nil {
+		return f.record.Time, fmt.Errorf("cache: the floor: %w", err)
+	}
+	passed := b.Elapsed
+	if b.ID == f.record.Boot {
+		passed -= time.Duration(f.record.Elapsed)
+	}
+	return f.record.Time + int64(max(passed, 0)), nil
+}
+
+// stamp notes that it is at, now.
+func (f *Floor) stamp(at int64) error {
+	b, err := f.boot()
+	if err != nil {
+		return fmt.Errorf("cache: the floor: %w", err)
+	}
+	f.record.Time, f.record.Boot, f.record.Elapsed = at, b.ID, int64(b.Elapsed)
+	return nil
+}
+
+// Ledger is the id of the ledger that this kiosk keeps, "" before the first.
+func (f *Floor) Ledger() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.record.Ledger
+}
+
+// Marks are the highest versions that were believed; they outlive trust.db.
+func (f *Floor) Marks() []fleet.Mark {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.record.Marks)
+}
+
+// Raise notes a signed time that was verified (zero: none), the marks that go with it (nil: as they are) and the ledger
+// ("": as it is), and writes all with the time that passed. The time never falls.
+func (f *Floor) Raise(signed time.Time, marks []fleet.Mark, ledger string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now, err := f.now()
+	if err != nil {
+		return err
+	}
+	if !signed.IsZero() {
+		now = max(now, signed.UnixNano())
+	}
+	before := f.record
+	if marks != nil {
+		f.record.Marks = slices.Clone(marks)
+	}
+	if ledger != "" {
+		f.record.Ledger = ledger
+	}
+	if err := f.stamp(now); err != nil {
+		f.record = before
+		return err
+	}
+	f.record.Sequence++
+	if err := f.write(); err != nil {
+		f.record = before
+		return err
+	}
+	return nil
+}
+
+// copyPath names the copy that a sequence number is written to: each in turn, so that the other is whole at any time.
+func (f *Floor) copyPath(sequence uint64) string {
+	return f.path + [2]string{".a", ".b"}[sequence%2]
+}
+
+func (f *Floor) write() error {
+	body, err := deterministicCBOR.Marshal(f.record)
+	if err != nil {
+		return fmt.Errorf("cache: the floor: %w", err)
+	}
+	if err := replaceFile(f.copyPath(f.record.Sequence), slices.Concat(floorMagic, seal(floorMagic, body))); err != nil {
+		return fmt.Errorf("cache: the floor: %w", err)
+	}
+	return nil
+}
+
+func readFloor(path string) (r floorRecord, err error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return r, err
+	}
+	if info.Size() > maxFloor {
+		return r, errSeal
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return r, err
+	}
+	sealed, ok := bytes.CutPrefix(text, floorMagic)
+	if !ok {
+		return r, errSeal
+	}
+	body, err := unseal(floorMagic, sealed)
+	if err != nil {
+		return r, err
+	}
+	if err := storedCBOR.Unmarshal(body, &r); err != nil || r.Sequence == 0 {
+		return r, errors.Join(errSeal, err)
+	}
+	return r, nil
+}
+
+// replaceFile puts a file in place as a whole or not at all, durably: the name is there before the call returns.
+func replaceFile(path string, content []byte) (err error) {
+	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".draft-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(draft.Name()))
+		}
+	}()
+	if _, err := draft.Write(content); err != nil {
+		return errors.Join(err, draft.Close())
+	}
+	if err := errors.Join(draft.Sync(), draft.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(draft.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(path)
+}

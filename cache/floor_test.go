@@ -1,0 +1,180 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gatehouse/fleet"
+)
+
+// testBoot is a boot clock that a test turns.
+type testBoot struct{ Boot }
+
+func (b *testBoot) read() (Boot, error) { return b.Boot, nil }
+
+func (b *testBoot) reboot(id string) { b.Boot = Boot{ID: id} }
+
+func openFloor(t *testing.T, path string, b *testBoot) *Floor {
+	t.Helper()
+	f, err := OpenFloor(path, FloorOptions{Boot: b.read})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func floorTime(t *testing.T, f *Floor) time.Time {
+	t.Helper()
+	at, err := f.Time()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
+}
+
+func raise(t *testing.T, f *Floor, signed time.Time) {
+	t.Helper()
+	if err := f.Raise(signed, nil, ""); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFloorNeverFalls(t *testing.T) {
+	path, boot := filepath.Join(t.TempDir(), "floor"), &testBoot{Boot{ID: "one", Elapsed: time.Hour}}
+	f := openFloor(t, path, boot)
+	raise(t, f, morning)
+	raise(t, f, morning.Add(-24*time.Hour)) // an older signed time
+	if got := floorTime(t, f); !got.Equal(morning) {
+		t.Errorf("floor %v, want %v", got, morning)
+	}
+	boot.Elapsed += 10 * time.Minute
+	if got := floorTime(t, f); !got.Equal(morning.Add(10 * time.Minute)) {
+		t.Errorf("ten minutes later: %v", got)
+	}
+	raise(t, f, time.Time{})
+	f = openFloor(t, path, boot) // the process restarts, the machine does not
+	boot.Elapsed += 5 * time.Minute
+	if got := floorTime(t, f); !got.Equal(morning.Add(15 * time.Minute)) {
+		t.Errorf("after a restart of the process: %v", got)
+	}
+	boot.reboot("two")
+	boot.Elapsed = 3 * time.Minute
+	f = openFloor(t, path, boot)
+	if got := floorTime(t, f); !got.Equal(morning.Add(13 * time.Minute)) {
+		t.Errorf("after a reboot: %v, want what was written and what this boot has run", got)
+	}
+}
+
+func TestFloorBeginsAtTheBuild(t *testing.T) {
+	boot := &testBoot{Boot{ID: "one"}}
+	path := filepath.Join(t.TempDir(), "state", "floor")
+	f, err := OpenFloor(path, FloorOptions{Boot: boot.read, Built: morning})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := floorTime(t, f); !got.Equal(morning) || f.Fault() != nil {
+		t.Errorf("a new floor is %v (%v), want the build's %v", got, f.Fault(), morning)
+	}
+}
+
+func TestFloorKeepsMarksAndLedger(t *testing.T) {
+	path, boot := filepath.Join(t.TempDir(), "floor"), &testBoot{Boot{ID: "one"}}
+	marks := []fleet.Mark{{Kind: fleet.KindHead, Scope: "arena", Version: 7, Digest: fleet.DigestOf([]byte("head"))}}
+	f := openFloor(t, path, boot)
+	if err := f.Raise(morning, marks, "abcd"); err != nil {
+		t.Fatal(err)
+	}
+	raise(t, f, time.Time{}) // neither is forgotten by a later write
+	f = openFloor(t, path, boot)
+	if got := f.Marks(); len(got) != 1 || got[0] != marks[0] || f.Ledger() != "abcd" {
+		t.Errorf("marks %v, ledger %q", got, f.Ledger())
+	}
+}
+
+// Either copy may be lost, cut or flipped anywhere: the other serves, and the fault is told.
+func TestFloorSurvivesTheLossOfACopy(t *testing.T) {
+	for _, spoil := range []struct {
+		name string
+		do   func(path string, text []byte) error
+		told bool
+	}{
+		{"lost", func(path string, _ []byte) error { return os.Remove(path) }, false},
+		{"empty", func(path string, _ []byte) error { return os.WriteFile(path, nil, 0o600) }, true},
+		{"cut", func(path string, text []byte) error { return os.WriteFile(path, text[:len(text)-1], 0o600) }, true},
+		{"longer", func(path string, text []byte) error { return os.WriteFile(path, append(text, 0), 0o600) }, true},
+		{"huge", func(path string, _ []byte) error { return os.Truncate(path, maxFloor+1) }, true},
+	} {
+		for _, suffix := range []string{".a", ".b"} {
+			t.Run(spoil.name+suffix, func(t *testing.T) {
+				path, boot := filepath.Join(t.TempDir(), "floor"), &testBoot{Boot{ID: "one"}}
+				f := openFloor(t, path, boot)
+				raise(t, f, morning)
+				raise(t, f, morning.Add(time.Minute))
+				text, err := os.ReadFile(path + suffix)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := spoil.do(path+suffix, text); err != nil {
+					t.Fatal(err)
+				}
+				f = openFloor(t, path, boot)
+				if got := floorTime(t, f); got.Before(morning) {
+					t.Errorf("floor %v, want %v at least", got, morning)
+				}
+				if (f.Fault() != nil) != spoil.told || errors.Is(f.Fault(), ErrDamaged) {
+					t.Errorf("fault %v", f.Fault())
+				}
+				raise(t, f, morning.Add(time.Hour))
+				raise(t, f, time.Time{})
+				if f = openFloor(t, path, boot); f.Fault() != nil {
+					t.Errorf("not mended by writing: %v", f.Fault())
+				}
+			})
+		}
+	}
+}
+
+// A flipped bit anywhere in a copy is noticed: it never yields another time.
+func TestFloorNoticesEveryFlippedByte(t *testing.T) {
+	path, boot := filepath.Join(t.TempDir(), "floor"), &testBoot{Boot{ID: "one"}}
+	raise(t, openFloor(t, path, boot), morning)
+	text, err := os.ReadFile(path + ".b") // the first sequence number is 1
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range text {
+		text[i] ^= 0x10
+		if err := os.WriteFile(path+".b", text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f, err := OpenFloor(path, FloorOptions{Boot: boot.read})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !errors.Is(f.Fault(), ErrDamaged) {
+			t.Fatalf("byte %d flipped: fault %v, time %v", i, f.Fault(), floorTime(t, f))
+		}
+		text[i] ^= 0x10
+	}
+}
+
+func TestFloorThatCannotBeWrittenStaysAsItIs(t *testing.T) {
+	path, boot := filepath.Join(t.TempDir(), "state", "floor"), &testBoot{Boot{ID: "one"}}
+	f := openFloor(t, path, boot)
+	raise(t, f, morning)
+	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Raise(morning.Add(time.Hour), nil, "abcd"); err == nil {
+		t.Fatal("written into a folder that is gone")
+	}
+	if got := floorTime(t, f); !got.Equal(morning) || f.Ledger() != "" {
+		t.Errorf("what could not be written is believed: %v %q", got, f.Ledger())
+	}
+}
