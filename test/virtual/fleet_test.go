@@ -8,84 +8,80 @@ package virtual
 import (
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"gatehouse/credential"
+	"gatehouse/fleet"
+	"gatehouse/fleet/folder"
 )
 
-// venueFleet is an operator's folder, made with gatehouse-fleet as an operator
-// would, with one venue, one kiosk and one issuer.
-type venueFleet struct {
-	program string
-	folder  string
-}
+// venueFleet is an operator's folder with one venue, one kiosk and one issuer.
+type venueFleet struct{ *folder.Folder }
 
 const (
 	venue  = "north"
-	kiosk  = "kiosk1"
+	kiosk  = "kiosk-1"
 	issuer = "box-office"
 )
 
-func newFleet(t *testing.T) *venueFleet {
+// newFleet makes a fleet whose signed policy gives the lane's pulse.
+func newFleet(t *testing.T, pulse time.Duration) venueFleet {
 	t.Helper()
-	dir := t.TempDir()
-	f := &venueFleet{program: filepath.Join(dir, "gatehouse-fleet"), folder: filepath.Join(dir, "fleet")}
-	must(t, run(t.Context(), "go", "build", "-o", f.program, "gatehouse/cmd/gatehouse-fleet"))
-	f.run(t, "init", "--venue", venue)
-	f.run(t, "issuer", "add", issuer)
-	return f
+	f, err := folder.Init(filepath.Join(t.TempDir(), "fleet"), time.Now(), venue)
+	must(t, err)
+	must(t, f.AddIssuer(issuer, folder.IssuerOptions{Kinds: []string{"ticket"}, Scopes: []string{venue}}))
+	policy := fmt.Sprintf("accept:\n  - name: day ticket\n    all: [{kind: ticket, issuers: [%s], uses: 1}]\n"+
+		"lanes:\n  %s: {pulse: %v}\n", issuer, lane, pulse)
+	must(t, os.WriteFile(filepath.Join(f.Dir(), "venues", venue+".yaml"), []byte(policy), 0o600))
+	return venueFleet{f}
 }
 
-// run runs gatehouse-fleet on the folder.
-func (f *venueFleet) run(t *testing.T, args ...string) string {
-	t.Helper()
-	out, err := output(t.Context(), "", nil, f.program, append([]string{"--folder", f.folder}, args...)...)
-	must(t, err)
-	return out
+// ticket are the claims of a ticket for one admission.
+func ticket() credential.Claims {
+	return credential.Claims{Kind: "ticket", Scope: []string{venue}, Expires: time.Now().Add(24 * time.Hour)}
 }
 
-// issue makes a ticket for one admission.
-func (f *venueFleet) issue(t *testing.T) string {
+func (f venueFleet) issue(t *testing.T) string {
 	t.Helper()
-	code := strings.TrimSpace(f.run(t, "issue", issuer, "--kind", "ticket", "--scope", venue))
-	if !strings.HasPrefix(code, "GH1:") {
-		t.Fatal("gatehouse-fleet issue wrote no pass")
-	}
-	return code
+	issued, err := f.Issue(issuer, ticket())
+	must(t, err)
+	return issued.Code
 }
 
-// kioskFiles are the kiosk's local config, wired to the bench, its secret and
-// its bundle, as they are put on a card.
-func (f *venueFleet) kioskFiles(t *testing.T, wiring map[string]any) map[string]File {
+// card is what a technician puts into /etc/gatehouse: the local config as the
+// fleet makes it, wired to the bench, the venue's secret and the bundle.
+func (f venueFleet) card(t *testing.T) map[string]File {
 	t.Helper()
-	card := t.TempDir()
-	f.run(t, "kiosk", "add", kiosk, "--venue", venue, "--out", card)
-	f.run(t, "bundle", kiosk, "--venue", venue, "--out", filepath.Join(card, "fleet.bundle"))
-
-	text, err := os.ReadFile(filepath.Join(card, "gatehouse.yaml"))
+	dir, err := f.AddKiosk(fleet.Place{Venue: venue, Kiosk: kiosk})
 	must(t, err)
-	config := map[string]any{}
-	must(t, yaml.Unmarshal(text, &config))
-	for key, value := range wiring {
-		config[key] = value
-	}
-	config["venue_key"], config["bundle"] = "venue.key", "fleet.bundle"
-	text, err = yaml.Marshal(config)
+	config, err := os.ReadFile(filepath.Join(dir, "gatehouse.yaml"))
 	must(t, err)
-
-	files := map[string]File{"/etc/gatehouse/gatehouse.yaml": {Data: text}}
-	for name, mode := range map[string]uint32{"venue.key": 0o600, "fleet.bundle": 0o644} {
-		data, err := os.ReadFile(filepath.Join(card, name))
-		must(t, err)
-		files["/etc/gatehouse/"+name] = File{Data: data, Mode: mode}
+	secret, err := os.ReadFile(filepath.Join(dir, "venue.key"))
+	must(t, err)
+	bundle, err := f.Bundle(venue, time.Now())
+	must(t, err)
+	documents, err := bundle.Encode()
+	must(t, err)
+	return map[string]File{
+		"/etc/gatehouse/gatehouse.yaml":       {Data: wire(t, config)},
+		"/etc/gatehouse/venue.key":            {Data: secret, Mode: 0o600},
+		"/etc/gatehouse/" + venue + ".bundle": {Data: documents},
 	}
-	return files
+}
+
+// wire replaces the lanes of a local config by the bench's.
+func wire(t *testing.T, config []byte) []byte {
+	t.Helper()
+	head, _, found := strings.Cut(string(config), "\nlanes:\n")
+	if !found {
+		t.Fatalf("the fleet's local config has no lanes:\n%s", config)
+	}
+	return []byte(head + "\n" + wiring)
 }
 
 // nobody is the trust of somebody who knows no issuer.
@@ -106,9 +102,9 @@ func forge(t *testing.T, code string) string {
 	key, err := credential.NewSigningKey(refusal.Issuer, private)
 	must(t, err)
 	key.ID = refusal.KeyID
-	forged, err := credential.Sign(credential.Claims{
-		ID: []byte("forged-pass"), Kind: "ticket", Scope: []string{venue}, Expires: time.Now().Add(time.Hour),
-	}, key)
+	claims := ticket()
+	claims.ID = []byte("forged-pass")
+	forged, err := credential.Sign(claims, key)
 	must(t, err)
 	return forged
 }

@@ -19,17 +19,27 @@ import (
 // one with two cores, and up to 11 s on a busy one.
 const patience = 90 * time.Second
 
-// kit is made once for all tests of the package.
-var kit *Kit
+// Made once for all tests of the package.
+var (
+	kit    *Kit
+	daemon File
+)
 
 func TestMain(m *testing.M) {
-	logf := func(format string, args ...any) { fmt.Printf("bench: "+format+"\n", args...) }
-	var err error
-	if kit, err = Prepare(context.Background(), logf); err != nil {
+	if err := prepare(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
+}
+
+func prepare(ctx context.Context) (err error) {
+	logf := func(format string, args ...any) { fmt.Printf("bench: "+format+"\n", args...) }
+	if kit, err = Prepare(ctx, logf); err != nil {
+		return err
+	}
+	daemon, err = BuildGuest(ctx, "gatehouse/cmd/gatehoused")
+	return err
 }
 
 func within(t *testing.T, d time.Duration) context.Context {
@@ -83,6 +93,13 @@ func waitLog(t *testing.T, m *Machine, text string, from int) int {
 	return end
 }
 
+// shell runs a command in the guest that must succeed.
+func shell(t *testing.T, m *Machine, command string) {
+	t.Helper()
+	_, err := m.Shell(within(t, patience), command)
+	must(t, err)
+}
+
 // send shows a code to the scanner and tells when.
 func send(t *testing.T, m *Machine, code string) time.Time {
 	t.Helper()
@@ -107,16 +124,23 @@ func wantMoved(t *testing.T, m *Machine, since time.Time, want ...string) {
 	}
 }
 
+// How far a pulse may be off for the emulation's sake: a busy host stops the
+// whole guest now and then, and what comes after is late.
+const (
+	early = 250 * time.Millisecond
+	late  = 700 * time.Millisecond
+)
+
 // wantPulse waits for one whole pulse of a line and holds its length to the
 // configured one. A reading that came late widens the window by as much.
-func wantPulse(t *testing.T, m *Machine, line string, since time.Time, want, tolerance time.Duration) {
+func wantPulse(t *testing.T, m *Machine, line string, since time.Time, want time.Duration) {
 	t.Helper()
 	up := edge(t, m, line, true, since)
 	down := edge(t, m, line, false, up.At)
 	got, blind := down.At.Sub(up.At), up.Within+down.Within
 	t.Logf("%s: up %v after the code, high for %v (± %v), wanted %v",
 		line, up.At.Sub(since).Round(time.Millisecond), got.Round(time.Millisecond), blind.Round(time.Millisecond), want)
-	if off := (got - want).Abs(); off > tolerance+blind {
-		t.Errorf("%s was high for %v ± %v, want %v ± %v", line, got, blind, want, tolerance)
+	if got < want-early-blind || got > want+late+blind {
+		t.Errorf("%s was high for %v ± %v, want %v", line, got, blind, want)
 	}
 }
