@@ -252,6 +252,7 @@ type pairs struct {
 	number int64          // the key, if it is an integer
 	keys   [maxPairs]span // of a strict decoder only the last one
 	count  int
+	marks  uint64 // of the keys so far, a bit each: a new mark is a new key
 }
 
 // span is a part of the decoder's buffer.
@@ -299,11 +300,15 @@ func (m *pairs) admit(at span) {
 		}
 		m.keys[0] = at
 	} else {
-		for _, k := range m.keys[:m.count] {
-			if bytes.Equal(d.buf[k.start:k.end], key) {
-				d.fail("a map key twice")
+		mark := uint64(1) << ((key[0] + 5*key[len(key)/2] + key[len(key)-1]) & 63)
+		if m.marks&mark != 0 {
+			for _, k := range m.keys[:m.count] {
+				if bytes.Equal(d.buf[k.start:k.end], key) {
+					d.fail("a map key twice")
+				}
 			}
 		}
+		m.marks |= mark
 		m.keys[m.count] = at
 	}
 	m.count++

@@ -180,8 +180,6 @@ func (e *entry) read(d *decoder, date string) {
 	m := d.pairs()
 	for m.next() {
 		switch string(m.text) {
-		case date:
-			e.date = d.looseText()
 		case "ci":
 			e.uci = d.looseText()
 		case "tr":
@@ -191,7 +189,11 @@ func (e *entry) read(d *decoder, date string) {
 		case "sd":
 			e.doses = e.count(d)
 		default:
-			d.skip()
+			if string(m.text) == date {
+				e.date = d.looseText()
+			} else {
+				d.skip()
+			}
 		}
 	}
 }
