@@ -34,9 +34,8 @@ type header struct {
 	others    bool // it holds more than a kid
 }
 
-// openEnvelope takes a COSE_Sign1 apart. It may bear the tags [18], [61 18] or, unless deterministic
-// encoding is asked for, none; that also wants [18] alone and the kid in one place. In the wild the kid
-// is found in either header; the protected one wins.
+// openEnvelope takes a COSE_Sign1 apart. In the wild the kid is found in either header; the protected one
+// wins. Strict wants deterministic encoding, the kid in one place and the algorithm in the protected header.
 func openEnvelope(b []byte, strict bool) (e envelope, err error) {
 	d := &decoder{buf: b, strict: strict}
 	openTags(d)
@@ -71,12 +70,14 @@ func openEnvelope(b []byte, strict bool) (e envelope, err error) {
 	return e, d.end()
 }
 
+// openTags takes the tags [18], [61 18] or none: libraries write a CWT in each of these ways, and all say the
+// same (RFC 8392, sections 6 and 7.2).
 func openTags(d *decoder) {
-	if !d.strict && d.peek() != majorTag {
+	if d.peek() != majorTag {
 		return
 	}
-	tag := d.expect(majorTag, "no COSE_Sign1 tag").n
-	if tag == tagCWT && !d.strict {
+	tag := d.head().n
+	if tag == tagCWT {
 		tag = d.expect(majorTag, "no COSE_Sign1 tag").n
 	}
 	if tag != tagSign1 {

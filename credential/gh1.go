@@ -41,8 +41,9 @@ const (
 
 // decodeGH1 reads a Gatehouse pass.
 //
-// It has one encoding: base45 of deterministic CBOR (RFC 8949, section 4.2.1) of a COSE_Sign1 with tag
-// 18, the algorithm in the protected header, and the kid there (or alone in the unprotected one).
+// It is base45 of a COSE_Sign1, which may bear the tags [18], [61 18] or none, as any CWT. What is inside
+// the tags has one encoding: deterministic CBOR (RFC 8949, section 4.2.1), the algorithm in the protected
+// header, and the kid there (or alone in the unprotected one).
 // Claims iss, exp and cti are required. Claims that are not known here are passed over, so that
 // issuers can add their own; a status of a mechanism that is not known is refused, for the pass
 // could not be checked for revocation. Floats and tags occur nowhere.

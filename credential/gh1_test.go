@@ -157,6 +157,47 @@ func TestGH1OfOtherSoftware(t *testing.T) {
 	}
 }
 
+// tagForms are the three ways in which a CWT may be tagged: [18] as Sign does it, none, and [61 18].
+func tagForms(tb testing.TB, code string) []string {
+	tb.Helper()
+	b, err := credential.DecodeBase45(strings.TrimPrefix(code, "GH1:"))
+	if err != nil || b[0] != 0xd2 {
+		tb.Fatalf("not a pass with tag 18: %v", err)
+	}
+	text := func(b []byte) string { return "GH1:" + credentialtest.Base45(b) }
+	return []string{code, text(b[1:]), text(append([]byte{0xd8, 61}, b...))}
+}
+
+// TestGH1TagForms: an issuer's library chooses the tags, and the pass is the same one whichever they are. All else that
+// could stand there is refused.
+func TestGH1TagForms(t *testing.T) {
+	k := newIssuer(t, "arena", credential.EdDSA)
+	forms := tagForms(t, sign(t, ticket(1), k))
+	var first *credential.Pass
+	for i, code := range forms {
+		p, err := credential.Verify(code, keyringOf(t, k), morning)
+		if err != nil {
+			t.Fatalf("form %d: %v", i, err)
+		}
+		if first == nil {
+			first = p
+		}
+		if !bytes.Equal(p.Identity(), first.Identity()) || !reflect.DeepEqual(p.RevocationIDs(), first.RevocationIDs()) {
+			t.Errorf("form %d is another pass", i)
+		}
+	}
+	bare, err := credential.DecodeBase45(strings.TrimPrefix(forms[1], "GH1:"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tags := range [][]byte{{0xd8, 61}, {0xd2, 0xd2}, {0xd2, 0xd8, 61}, {0xd8, 61, 0xd8, 61, 0xd2}, {0xd8, 18}, {0xd9, 0, 61, 0xd2}, {0xd1}, {0xd8, 98}} {
+		code := "GH1:" + credentialtest.Base45(append(tags[:len(tags):len(tags)], bare...))
+		if _, err := credential.Verify(code, keyringOf(t, k), morning); !errors.Is(err, credential.ErrMalformed) {
+			t.Errorf("tags %x: %v", tags, err)
+		}
+	}
+}
+
 // TestSignIsReadByOtherSoftware has go-cose check what Sign makes.
 func TestSignIsReadByOtherSoftware(t *testing.T) {
 	for _, a := range []credential.Algorithm{credential.EdDSA, credential.ES256} {
