@@ -26,12 +26,12 @@ type Kit struct {
 	busybox string
 }
 
-// Prepare installs the programs that the bench runs where it may, and fetches
-// Debian's arm64 kernel and busybox once into os.UserCacheDir()/gatehouse/virtual.
-// Nothing of them is installed, and root is not needed for them. What it does
-// is told to logf. Where something cannot be had the error is [ErrMissing].
+// Prepare makes sure of the programs that the bench runs, and fetches Debian's
+// arm64 kernel and busybox once into os.UserCacheDir()/gatehouse/virtual.
+// Nothing is installed, and root is not needed. What it does is told to logf.
+// Where something cannot be had the error is [ErrMissing].
 func Prepare(ctx context.Context, logf func(string, ...any)) (*Kit, error) {
-	if err := installPrograms(ctx, logf); err != nil {
+	if err := checkPrograms(findProgram); err != nil {
 		return nil, err
 	}
 	cache, err := os.UserCacheDir()
@@ -42,6 +42,12 @@ func Prepare(ctx context.Context, logf func(string, ...any)) (*Kit, error) {
 	unpacked := filepath.Join(cache, "arm64")
 	if kit, err := openKit(unpacked); err == nil {
 		return kit, nil
+	}
+	for _, name := range []string{"apt-get", "apt-cache", "dpkg"} {
+		if _, err := findProgram(name); err != nil {
+			return nil, fmt.Errorf("%w: Debian's kernel is fetched with %s; run this on a Debian machine, "+
+				"or copy %s from one", ErrMissing, name, unpacked)
+		}
 	}
 	logf("fetching Debian's arm64 kernel into %s (about 70 MB, once)", cache)
 	if err := os.MkdirAll(cache, 0o755); err != nil {

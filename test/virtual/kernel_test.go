@@ -8,7 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,28 +47,32 @@ func TestModule(t *testing.T) {
 }
 
 func TestMissingPackages(t *testing.T) {
-	missing := missingPackages(func(name string) (string, error) {
+	found := func(name string) (string, error) { return "/usr/bin/" + name, nil }
+	if err := checkPrograms(found); err != nil {
+		t.Error(err)
+	}
+	err := checkPrograms(func(name string) (string, error) {
 		if name == "fdtput" {
 			return "", os.ErrNotExist
 		}
-		return "/usr/bin/" + name, nil
+		return found(name)
 	})
-	if !slices.Equal(missing, []string{"device-tree-compiler"}) {
-		t.Errorf("missing: %v", missing)
+	if !errors.Is(err, ErrMissing) || !strings.HasSuffix(err.Error(), "install --no-install-recommends device-tree-compiler'") {
+		t.Errorf("a missing program: %v", err)
 	}
 }
 
 func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begin, tries, passing := time.Now(), 0, errors.New("hash sum mismatch")
+		begin, made, passing := time.Now(), 0, errors.New("hash sum mismatch")
 		try := func() error {
-			if tries++; tries == 3 {
+			if made++; made == 3 {
 				return nil
 			}
 			return passing
 		}
-		if err := retry(t.Context(), t.Logf, try); err != nil || tries != 3 {
-			t.Errorf("%d tries, %v", tries, err)
+		if err := retry(t.Context(), t.Logf, try); err != nil || made != 3 {
+			t.Errorf("%d tries, %v", made, err)
 		}
 		if waited := time.Since(begin); waited != 6*time.Second {
 			t.Errorf("waited %v", waited)
@@ -78,9 +82,9 @@ func TestRetry(t *testing.T) {
 		if err := retry(ctx, t.Logf, func() error { return passing }); !errors.Is(err, passing) {
 			t.Errorf("given up with %v", err)
 		}
-		tries = -10
-		if err := retry(t.Context(), t.Logf, try); !errors.Is(err, passing) || tries != -5 {
-			t.Errorf("after %d tries: %v", tries+10, err)
+		made = -10
+		if err := retry(t.Context(), t.Logf, try); !errors.Is(err, passing) || made != tries-10 {
+			t.Errorf("after %d tries: %v", made+10, err)
 		}
 	})
 }

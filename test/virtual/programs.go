@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// ErrMissing is returned by [Prepare] where this machine lacks something that
-// it may not install by itself. The message says what, and how to get it.
+// ErrMissing is returned by [Prepare] where this machine lacks something. The
+// message says what, and how to get it.
 var ErrMissing = errors.New("virtual: this machine lacks what the bench needs")
 
 // program is one that the bench runs, and the Debian package it is in.
@@ -45,56 +45,32 @@ func findProgram(name string) (string, error) {
 	return "", err
 }
 
-// missingPackages names the packages of the programs that are not there.
-func missingPackages(find func(string) (string, error)) []string {
+// checkPrograms says what is missing and how to get it.
+func checkPrograms(find func(string) (string, error)) error {
 	var debs []string
 	for _, p := range programs() {
 		if _, err := find(p.name); err != nil {
 			debs = append(debs, p.deb)
 		}
 	}
-	return debs
-}
-
-// installPrograms makes sure of the programs: it installs what is missing where
-// it may, and otherwise says how to.
-func installPrograms(ctx context.Context, logf func(string, ...any)) error {
-	debs := missingPackages(findProgram)
 	if len(debs) == 0 {
 		return nil
 	}
-	hint := "apt-get update && apt-get install --no-install-recommends " + strings.Join(debs, " ")
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("%w: the programs of Debian's packages %s; install your system's own packages of them",
-			ErrMissing, strings.Join(debs, ", "))
-	}
-	if os.Geteuid() != 0 {
-		return fmt.Errorf("%w: the packages %s; type: sudo sh -c '%s'", ErrMissing, strings.Join(debs, ", "), hint)
-	}
-	logf("installing %s", strings.Join(debs, " "))
-	err := retry(ctx, logf, func() error {
-		if err := run(ctx, "apt-get", "-q", "update"); err != nil {
-			return err
-		}
-		args := []string{"-q", "-y", "--no-install-recommends", "install"}
-		return run(ctx, "apt-get", append(args, debs...)...)
-	})
-	if err != nil {
-		return fmt.Errorf("%w: %s would not install; type: %s: %w", ErrMissing, strings.Join(debs, ", "), hint, err)
-	}
-	if debs = missingPackages(findProgram); len(debs) > 0 {
-		return fmt.Errorf("%w: %s installed, but their programs are not found", ErrMissing, strings.Join(debs, ", "))
-	}
-	return nil
+	list := strings.Join(debs, " ")
+	return fmt.Errorf("%w: the programs of Debian's packages %s; make virtual installs them for root, or type: "+
+		"sudo sh -c 'apt-get update && apt-get install --no-install-recommends %s'", ErrMissing, list, list)
 }
 
-// retry tries what goes over the network up to five times: a package mirror
-// can fail in passing while it syncs.
+// tries is how often something is fetched, over a minute in all: a package
+// mirror can fail in passing while it syncs.
+const tries = 6
+
+// retry tries what goes over the network again, each time after a longer pause.
 func retry(ctx context.Context, logf func(string, ...any), try func() error) error {
 	wait := 2 * time.Second
-	for tries := 1; ; tries++ {
+	for n := 1; ; n++ {
 		err := try()
-		if err == nil || tries == 5 || ctx.Err() != nil {
+		if err == nil || n == tries || ctx.Err() != nil {
 			return err
 		}
 		logf("will try again in %v: %v", wait, err)
