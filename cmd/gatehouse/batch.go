@@ -77,14 +77,31 @@ func (b *batch) answer(number int, line []byte) answer {
 	return a
 }
 
-// parts is the text of a code, or the texts of a code that comes in parts.
-func (q *question) parts() (parts []string, err error) {
-	var one string
-	if json.Unmarshal(q.Code, &one) == nil {
-		return []string{one}, nil
+// errNoCode says that a line has no text where a code or one of its parts is due.
+var errNoCode = errors.New("no code")
+
+// parts is the text of a code, or the texts of a code that comes in parts. A null is none of either, though
+// encoding/json takes it for both.
+func (q *question) parts() ([]string, error) {
+	var one *string
+	if json.Unmarshal(q.Code, &one) == nil && one != nil {
+		return []string{*one}, nil
 	}
-	err = json.Unmarshal(q.Code, &parts)
-	return parts, err
+	var texts []*string
+	if err := json.Unmarshal(q.Code, &texts); err != nil {
+		return nil, err
+	}
+	parts := make([]string, len(texts))
+	for i, t := range texts {
+		if t == nil {
+			return nil, errNoCode
+		}
+		parts[i] = *t
+	}
+	if len(parts) == 0 {
+		return nil, errNoCode
+	}
+	return parts, nil
 }
 
 // optional reads a member that may be absent or null, which leave v as it is.

@@ -106,6 +106,9 @@ func provide(dir string) error {
 			line(map[string]any{"id": "i", "code": pass, "at": at, "trust": broken}) +
 			line(map[string]any{"id": "j", "code": pass, "at": at, "trust": "nonsense"}),
 		"bare.ndjson": line(map[string]any{"id": "a", "code": pass}),
+		"null.ndjson": line(map[string]any{"id": "a", "code": nil}) + line(map[string]any{"id": "b"}) +
+			line(map[string]any{"id": "c", "code": []any{nil}}) + line(map[string]any{"id": "d", "code": []any{pass, nil}}) +
+			line(map[string]any{"id": "e", "code": []any{}}),
 		"odd.ndjson": "not JSON\n\n[]\n" + line(map[string]any{"id": "d", "code": 5}) +
 			`{"id":"e","code":"` + strings.Repeat("x", maxLine) + "\"}\n" + strings.TrimSuffix(line(map[string]any{"id": "f", "code": pass}), "\n"),
 	} {
