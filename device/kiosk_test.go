@@ -211,6 +211,24 @@ func TestMissingLines(t *testing.T) {
 	b.expect("ok", b.pass(credential.Claims{}))
 }
 
+// Stopping while the missing lines are looked for is no fault of the kiosk.
+func TestStopWhileLinesAreMissing(t *testing.T) {
+	b := newBench(t)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	b.lines = func(LaneConfig) (gate.Lines, error) {
+		close(asked)
+		<-answer
+		return nil, errors.New("gpio: no such chip")
+	}
+	b.run()
+	<-asked
+	b.stop()
+	close(answer)
+	if err := b.halt(); err != nil {
+		t.Error(err)
+	}
+}
+
 // The relay fails both ways. The use is kept, the lane is brought to rest, and works again when the wiring does.
 func TestRelayFails(t *testing.T) {
 	for _, mode := range []gatetest.Mode{gatetest.FailNothingMoved, gatetest.FailYetMoved} {

@@ -118,7 +118,10 @@ func guarded(ctx context.Context, part func(context.Context) error) (err error) 
 // serve opens the lines and answers scans over a gate until that ends.
 func (l *lane) serve(ctx context.Context) (err error) {
 	lines, err := l.kiosk.hw.Lines(l.cfg)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil // stopped before it came into service, as between two tries
+	case err != nil:
 		return fmt.Errorf("device: lane %s: %w", l.cfg.Name, err)
 	}
 	defer func() { err = errors.Join(err, lines.Close()) }()
