@@ -21,10 +21,10 @@ type row struct {
 	Name    string  `json:"name"`
 	Value   float64 `json:"value"`
 	Unit    string  `json:"unit"`
-	Against string  `json:"against,omitempty"` // what the ratio is to
-	Ratio   float64 `json:"ratio,omitempty"`
-	Goal    float64 `json:"goal,omitempty"` // the ratio to reach; 0: only reported
-	Met     bool    `json:"met"`            // true where there is no goal
+	Against string  `json:"against"` // what the ratio is to; "" where there is none
+	Ratio   float64 `json:"ratio"`   // 0 where there is none
+	Goal    float64 `json:"goal"`    // the ratio not to exceed; 0: only reported
+	Met     bool    `json:"met"`     // true where there is no goal
 }
 
 const output = "bench/latest.json"
@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, r...)
+		rows = append(rows, r)
 	}
 	daemon, err := measureDaemon(ctx)
 	if err != nil {
@@ -80,7 +80,15 @@ func table(w io.Writer, rows []row) error {
 				met = "yes"
 			}
 		}
-		fmt.Fprintf(t, "%s\t%.4g\t%s\t%s\t%s\t%s\t%s\t\n", r.Name, r.Value, r.Unit, ratio, goal, met, r.Against)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t\n", r.Name, amount(r.Value), r.Unit, ratio, goal, met, r.Against)
 	}
 	return t.Flush()
+}
+
+// amount is a number with four digits or, where it is large, without decimals.
+func amount(v float64) string {
+	if v >= 1000 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.4g", v)
 }
