@@ -56,7 +56,7 @@ func (b benchmark) run(ctx context.Context) (row, error) {
 		switch {
 		case err == nil:
 			return b.row(string(out))
-		case try == tries || ctx.Err() != nil:
+		case try == tries || ctx.Err() != nil || !strings.Contains(string(out), "--- FAIL"): // it did not even run
 			return row{}, fmt.Errorf("%s: %w\n%s", b.name, err, out)
 		}
 		fmt.Fprintf(os.Stderr, "%s failed and is tried again: %v\n%s", b.name, err, out)
