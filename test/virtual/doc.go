@@ -6,7 +6,7 @@
 // on the emulated USB, and reads the levels of the GPIO lines from outside the
 // machine, through the emulator's monitor.
 //
-// [Prepare] gets the tools and the kernel, [Kit.NewBench] makes one kiosk's
+// [Prepare] sees to the tools and the kernel, [Kit.NewBench] makes one kiosk's
 // initramfs and disk, [Bench.Start] switches it on, and the [Machine] is what
 // a test holds: its lines, its scanner, its console, its plug. Emulators are
 // started only by the tests behind the build tag "virtual" (make virtual):
