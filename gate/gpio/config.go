@@ -62,7 +62,7 @@ func (c Config) line(o gate.Output) Line {
 // that is used twice. The error wraps ErrConfig.
 func (c Config) Check() error {
 	if c.Relay.Name == "" {
-		return fmt.Errorf("gpio: %w: the relay has no line; set relay.name to a line of the chip (gpioinfo lists them)", ErrConfig)
+		return fmt.Errorf("gpio: %w: the relay has no line; set relay.line to a line of the chip (gpioinfo lists them)", ErrConfig)
 	}
 	used := make(map[string]gate.Output)
 	for _, o := range gate.Outputs() {

@@ -287,7 +287,7 @@ func TestCheck(t *testing.T) {
 		"relay has no line":    {Green: Line{Name: "G"}},
 		"both relay and red":   {Relay: Line{Name: "R"}, Red: Line{Name: "R", ActiveLow: true}},
 		"each output its own":  {Relay: Line{Name: "R"}, Green: Line{Name: "G"}, Red: Line{Name: "G"}},
-		"set relay.name to a ": {},
+		"set relay.line to a ": {},
 	} {
 		if err := cfg.Check(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%+v: error %v, want it to say %q", cfg, err, says)
