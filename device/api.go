@@ -115,7 +115,7 @@ func (k *kiosk) importBundle(ctx context.Context, r io.Reader) ([]string, error)
 	if err != nil {
 		return nil, err
 	}
-	changed, err := k.trust.Apply(ctx, bundle, k.hw.Now())
+	changed, err := k.trust.Apply(ctx, bundle, k.time.at())
 	if err != nil {
 		k.log.Warn("documents refused", "error", err)
 		return nil, err
@@ -127,7 +127,9 @@ func (k *kiosk) importBundle(ctx context.Context, r io.Reader) ([]string, error)
 	for _, l := range k.lanes {
 		l.scanner.Forget()
 	}
-	ev := &entry.Event{At: k.hw.Now(), Kind: entry.EventTrust, Note: fmt.Sprint(changed)}
+	k.raiseFloor()
+	now := k.time.moment()
+	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventTrust, Note: fmt.Sprint(changed)}
 	k.health.set("record", k.ledger.Record(ctx, ev))
 	return changed, nil
 }
@@ -157,7 +159,7 @@ func (k *kiosk) data() client.Data {
 	if err != nil {
 		return d
 	}
-	t, now := belief.Terms(), k.hw.Now()
+	t, now := belief.Terms(), k.time.moment()
 	d.Signed, d.FreshUntil, d.HardAfter, d.Incomplete = t.Signed, t.FreshUntil, t.HardAfter, t.Incomplete
 	d.Freshness = string(t.Freshness(now))
 	for _, v := range t.Versions {

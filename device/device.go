@@ -29,15 +29,14 @@ import (
 type Hardware struct {
 	// Lines opens the outputs of a lane. It is asked again, with pauses, for as long as it fails.
 	Lines func(LaneConfig) (gate.Lines, error)
-	// Now is the wall clock.
-	Now func() time.Time
+	Clock Clock
 }
 
 // Board is the real hardware: a GPIO chip of the kernel and the system's clock.
 func Board() Hardware {
 	return Hardware{
 		Lines: func(l LaneConfig) (gate.Lines, error) { return gpio.Open(l.GPIO) },
-		Now:   time.Now,
+		Clock: SystemClock(),
 	}
 }
 
@@ -47,6 +46,7 @@ type kiosk struct {
 	hw      Hardware
 	log     *slog.Logger
 	health  *health
+	time    *timekeeper
 	trust   *cache.Trust
 	ledger  *cache.Ledger
 	decider *entry.Decider
@@ -58,7 +58,7 @@ type kiosk struct {
 // a store that another process holds, a ledger that is damaged. A lane whose hardware is missing is reported and tried
 // again, and the others work.
 func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err error) {
-	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Now, log), started: hw.Now()}
+	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock.Wall, log), started: hw.Clock.Wall()}
 	for _, l := range cfg.Lanes {
 		ln, err := newLane(k, l)
 		if err != nil {
@@ -80,6 +80,7 @@ func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err er
 		return err
 	}
 	group.Go(func() error { return api.serve(ctx) })
+	group.Go(func() error { return k.keepFloor(ctx) })
 	for _, l := range k.lanes {
 		group.Go(func() error { return l.run(ctx) })
 	}
@@ -96,6 +97,9 @@ func (k *kiosk) openStores() (err error) {
 	if err := os.MkdirAll(k.cfg.State, 0o700); err != nil {
 		return fmt.Errorf("device: state: %w", err)
 	}
+	if err := k.openFloor(); err != nil {
+		return err
+	}
 	place := fleet.Place{Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk}
 	if k.trust, err = cache.OpenTrust(filepath.Join(k.cfg.State, "trust.db"), cache.TrustOptions{Pin: k.cfg.Root, Place: place, Log: k.log}); err != nil {
 		return fmt.Errorf("device: %w", err)
@@ -106,7 +110,7 @@ func (k *kiosk) openStores() (err error) {
 		}
 	}()
 	k.health.set("trust store", k.trust.SetAside())
-	if k.ledger, err = cache.OpenLedger(filepath.Join(k.cfg.State, "ledger.db"), cache.LedgerOptions{At: k.hw.Now(), NoSync: k.cfg.noSync}); err != nil {
+	if k.ledger, err = cache.OpenLedger(filepath.Join(k.cfg.State, "ledger.db"), cache.LedgerOptions{At: k.time.moment().At, NoSync: k.cfg.noSync}); err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
 	if n := k.ledger.Recovered(); n > 0 {
@@ -125,6 +129,46 @@ func (k *kiosk) restLanes() {
 			k.log.Error("lane not brought to rest", "lane", l.cfg.Name, "error", err)
 		}
 	}
+}
+
+// openFloor opens the memory of what this kiosk cannot have been before, and the clock that stands on it.
+func (k *kiosk) openFloor() error {
+	floor, err := cache.OpenFloor(filepath.Join(k.cfg.State, "floor"), cache.FloorOptions{Boot: k.hw.Clock.Boot, Built: built()})
+	if err != nil {
+		return fmt.Errorf("device: %w", err)
+	}
+	k.health.set("floor", floor.Fault())
+	k.time = &timekeeper{Clock: k.hw.Clock, floor: floor}
+	return nil
+}
+
+// floorPeriod is how often the time that passed is written down: it is what a power cut can take back.
+const floorPeriod = time.Minute
+
+// keepFloor writes the floor at start, every minute and at the end.
+func (k *kiosk) keepFloor(ctx context.Context) error {
+	k.raiseFloor()
+	tick := time.NewTicker(floorPeriod)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			k.raiseFloor()
+		case <-ctx.Done():
+			k.raiseFloor()
+			return nil
+		}
+	}
+}
+
+// raiseFloor writes down what is believed and the time that passed, and tells how the clock is.
+func (k *kiosk) raiseFloor() {
+	var signed time.Time
+	if belief, err := k.trust.Belief(); err == nil {
+		signed = belief.Terms().Signed
+	}
+	k.health.set("floor", k.time.floor.Raise(signed, nil, k.ledger.ID()))
+	k.health.set("clock", k.time.condition())
 }
 
 // importConfigured applies the bundle that the config names. The one in force stays where that fails.
@@ -152,6 +196,19 @@ func notify(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		log.Warn("service manager not notified", "error", err)
 	}
+}
+
+// built is when the program's commit was made: no time that a kiosk lives in is earlier. Zero where that is unknown.
+func built() time.Time {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.time" {
+				at, _ := time.Parse(time.RFC3339, s.Value) // zero where it is none
+				return at
+			}
+		}
+	}
+	return time.Time{}
 }
 
 // Version is the version of the program: its module version where it was installed as one, else its commit.

@@ -33,7 +33,7 @@ type bench struct {
 	client  *client.Client
 	log     *logBuffer
 	lines   func(LaneConfig) (gate.Lines, error)
-	now     func() time.Time
+	clock   Clock
 
 	stop context.CancelFunc
 	done chan error
@@ -44,7 +44,8 @@ const testPulse = 150 * time.Millisecond
 func newBench(tb testing.TB) *bench {
 	tb.Helper()
 	dir := tb.TempDir()
-	b := &bench{tb: tb, venue: newVenue(tb), board: gatetest.New(gatetest.Config{}), log: new(logBuffer), now: time.Now}
+	b := &bench{tb: tb, venue: newVenue(tb), board: gatetest.New(gatetest.Config{}), log: new(logBuffer), clock: SystemClock()}
+	b.clock.Synced = func() bool { return true }
 	b.scanner = scannertest.New(filepath.Join(dir, "scanner"), "\r")
 	b.lines = func(l LaneConfig) (gate.Lines, error) { return b.board.Lines(l.Name), nil }
 	b.cfg = Config{
@@ -87,7 +88,7 @@ func (b *bench) run() {
 	b.stop, b.done = stop, make(chan error, 1)
 	done := b.done
 	go func() {
-		done <- Run(ctx, b.cfg, Hardware{Lines: b.lines, Now: b.now}, slog.New(slog.NewTextHandler(b.log, nil)))
+		done <- Run(ctx, b.cfg, Hardware{Lines: b.lines, Clock: b.clock}, slog.New(slog.NewTextHandler(b.log, nil)))
 	}()
 }
 
@@ -171,7 +172,7 @@ func (b *bench) pass(c credential.Claims) string {
 		c.Kind = "ticket"
 	}
 	if c.Expires.IsZero() {
-		c.Expires = b.now().Add(time.Hour)
+		c.Expires = b.clock.Wall().Add(time.Hour)
 	}
 	code, err := credential.Sign(c, b.venue.issuer)
 	if err != nil {

@@ -139,7 +139,7 @@ func TestOneBadScanDoesNotWedgeTheNext(t *testing.T) {
 func TestPanicEndsOneScan(t *testing.T) {
 	b := newBench(t)
 	var armed atomic.Bool
-	b.now = func() time.Time {
+	b.clock.Wall = func() time.Time {
 		if armed.Swap(false) {
 			panic("a piece of the pass")
 		}

@@ -168,7 +168,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		l.refuse(ctx, g, entry.ReasonWait)
 		return
 	}
-	dec := l.kiosk.decider.Decide(ctx, entry.Lane{Name: l.cfg.Name}, scan.Code, entry.Moment{At: l.kiosk.hw.Now()})
+	dec := l.kiosk.decider.Decide(ctx, entry.Lane{Name: l.cfg.Name}, scan.Code, l.kiosk.time.moment())
 	l.kiosk.health.set("record", dec.RecordErr)
 	if dec.Outcome != entry.Admit {
 		l.note(dec, scan, nil)
@@ -222,7 +222,7 @@ func (l *lane) count(r entry.Reason) {
 	defer l.mu.Unlock()
 	l.now.Scans++
 	l.now.Outcomes[string(r.Outcome())]++
-	l.now.Last, l.now.LastAt = string(r), l.kiosk.hw.Now()
+	l.now.Last, l.now.LastAt = string(r), l.kiosk.hw.Clock.Wall()
 }
 
 // status is the lane now.

@@ -50,7 +50,7 @@ func (d *Decider) Decide(ctx context.Context, lane Lane, code string, now Moment
 
 // judge asks every question that needs no writing.
 func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
-	dec := Decision{At: now.At, lane: lane, Steps: make([]Step, 0, 8)}
+	dec := Decision{At: now.At, Clock: now.Clock, lane: lane, Steps: make([]Step, 0, 8)}
 	belief, err := d.knowledge.Belief()
 	if err != nil {
 		dec.refuse(StepBelief, ReasonOutOfOrder, err.Error())
@@ -76,7 +76,11 @@ func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
 		dec.PassHash = dec.use
 	}
 
-	if !dec.notRevoked(belief, pass) || !dec.fresh(terms, now.At) || !dec.forHere(terms, lane, pass) {
+	if !dec.notRevoked(belief, pass) || !dec.fresh(terms, now) || !dec.forHere(terms, lane, pass) {
+		return dec
+	}
+	if now.Clock == ClockBehind && terms.Policy.ReferUntrustedClock {
+		dec.refuse(StepClock, ReasonClockUntrusted, "the clock is behind what this kiosk knows that it is")
 		return dec
 	}
 	rule, clause := terms.Policy.match(pass)
@@ -126,14 +130,15 @@ func (d *Decision) notRevoked(b Belief, p *credential.Pass) bool {
 	return false
 }
 
-func (d *Decision) fresh(t *Terms, at time.Time) bool {
-	switch t.Freshness(at) {
+// fresh asks how old the data is. A clock that nothing keeps right cannot say that it is fresh: it is at best stale.
+func (d *Decision) fresh(t *Terms, now Moment) bool {
+	switch t.Freshness(now) {
 	case Hard:
 		d.refuse(StepFreshness, ReasonStaleData, "signed "+t.Signed.UTC().Format(time.RFC3339)+", hard since "+t.HardAfter.UTC().Format(time.RFC3339))
 		return false
 	case Stale:
 		d.Stale = true
-		d.hold(StepFreshness, "stale since "+t.FreshUntil.UTC().Format(time.RFC3339))
+		d.hold(StepFreshness, fmt.Sprintf("stale since %s, clock %s", t.FreshUntil.UTC().Format(time.RFC3339), now.Clock))
 	default:
 		d.hold(StepFreshness, "")
 	}

@@ -40,7 +40,7 @@ func newDesk(t *testing.T) *desk {
 
 func (d *desk) decide(t *testing.T, code string) entry.Decision {
 	t.Helper()
-	return d.Decide(t.Context(), in1, code, entry.Moment{At: entrytest.Start})
+	return d.Decide(t.Context(), in1, code, entrytest.Now())
 }
 
 func TestReasons(t *testing.T) {
@@ -140,7 +140,7 @@ func TestUsedCheckAndInsertAreOne(t *testing.T) {
 	results := make([]entry.Decision, gates)
 	for i := range gates {
 		wg.Go(func() {
-			results[i] = d.Decide(t.Context(), entry.Lane{Name: fmt.Sprintf("in-%d", i)}, code, entry.Moment{At: entrytest.Start})
+			results[i] = d.Decide(t.Context(), entry.Lane{Name: fmt.Sprintf("in-%d", i)}, code, entrytest.Now())
 		})
 	}
 	wg.Wait()
@@ -167,7 +167,7 @@ func TestAnnulledUseAdmitsAgainOnce(t *testing.T) {
 	lane := entry.Lane{Name: "in-1", Sensor: true}
 	code := d.issuer.Pass(credential.Claims{})
 	decide := func() entry.Decision {
-		return d.Decide(t.Context(), lane, code, entry.Moment{At: entrytest.Start})
+		return d.Decide(t.Context(), lane, code, entrytest.Now())
 	}
 	first := decide()
 	if err := d.Settle(t.Context(), first, entry.NotPassed); err != nil {
@@ -279,6 +279,30 @@ func TestGrant(t *testing.T) {
 			t.Error("wide is not what the pass says")
 		}
 	})
+}
+
+// A clock that nothing keeps right cannot say that data is fresh; one that is behind goes by the floor, and refers to
+// staff where the venue wants that.
+func TestUntrustedClock(t *testing.T) {
+	for _, c := range []struct {
+		clock entry.ClockState
+		refer bool
+		want  entry.Reason
+		stale bool
+	}{
+		{entry.ClockSynced, true, "ok", false},
+		{entry.ClockNeverSynced, true, "ok", true},
+		{entry.ClockBehind, false, "ok", true},
+		{entry.ClockBehind, true, "clock_untrusted", true},
+		{"", false, "ok", true},
+	} {
+		d := newDesk(t)
+		d.know.Agreed.Policy.ReferUntrustedClock = c.refer
+		dec := d.Decide(t.Context(), in1, d.issuer.Pass(credential.Claims{}), entry.Moment{At: entrytest.Start, Clock: c.clock})
+		if dec.Reason != c.want || dec.Stale != c.stale || dec.Clock != c.clock || (dec.Grant != nil) != (c.want == "ok") {
+			t.Errorf("clock %q, refer %v: got %s, stale %v, clock %q, grant %v", c.clock, c.refer, dec.Reason, dec.Stale, dec.Clock, dec.Grant)
+		}
+	}
 }
 
 func TestGrantCarriesTheSignedPulse(t *testing.T) {

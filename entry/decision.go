@@ -18,6 +18,7 @@ const (
 	StepVerify     StepCode = "verify"     // format, key, signature, claims and validity
 	StepRevocation StepCode = "revocation" // withdrawn by its issuer?
 	StepFreshness  StepCode = "freshness"  // is what the kiosk believes young enough?
+	StepClock      StepCode = "clock"      // does the venue want a person to look when the clock is wrong?
 	StepVenue      StepCode = "venue"      // issued for here?
 	StepRule       StepCode = "rule"       // does a rule of the venue take it?
 	StepUses       StepCode = "uses"       // has it a use left?
@@ -37,6 +38,7 @@ type Decision struct {
 	Reason  Reason
 	Steps   []Step
 	At      time.Time // what the clock believed
+	Clock   ClockState
 
 	// What the pass said, as far as its signature was good. None of it identifies.
 	Format   credential.Format
@@ -84,7 +86,7 @@ func (d *Decision) refuse(code StepCode, reason Reason, note string) {
 // event is what the ledger keeps of the decision.
 func (d *Decision) event() *Event {
 	ev := &Event{
-		At: d.At, Kind: EventDecision, Lane: d.lane.Name, Outcome: d.Outcome, Reason: d.Reason,
+		At: d.At, Clock: d.Clock, Kind: EventDecision, Lane: d.lane.Name, Outcome: d.Outcome, Reason: d.Reason,
 		Pass: d.PassHash, Format: string(d.Format), Issuer: d.Issuer, KeyID: d.KeyID,
 		PassKind: d.Kind, Level: d.Level, Rule: d.Rule, Steps: make([]StepCode, 0, len(d.Steps)),
 	}

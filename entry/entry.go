@@ -67,12 +67,13 @@ const (
 	Hard  Freshness = "hard"
 )
 
-// Freshness is the band at a time. It is the age of signed data, never of the last connection.
-func (t *Terms) Freshness(at time.Time) Freshness {
+// Freshness is the band at a moment. It is the age of signed data, never of the last connection; a clock that is not
+// kept right makes it stale at best.
+func (t *Terms) Freshness(now Moment) Freshness {
 	switch {
-	case !at.Before(t.HardAfter):
+	case !now.At.Before(t.HardAfter):
 		return Hard
-	case !at.Before(t.FreshUntil):
+	case !now.At.Before(t.FreshUntil), now.Clock != ClockSynced:
 		return Stale
 	}
 	return Fresh
@@ -104,8 +105,21 @@ type History interface {
 
 // Moment is the time a decision goes by, as the kiosk's clock believes it.
 type Moment struct {
-	At time.Time
+	At        time.Time
+	Clock     ClockState
+	SyncedAgo time.Duration // since something last kept the clock right, where Clock is ClockSynced
 }
+
+// ClockState is how far a kiosk's clock can be trusted.
+type ClockState string
+
+// The states of a clock. An empty state is that of a clock whose synchronisation nobody watches, and counts as never
+// synced.
+const (
+	ClockSynced      ClockState = "synced"       // within the time that an oscillator keeps
+	ClockNeverSynced ClockState = "never_synced" // not since the start, or too long ago
+	ClockBehind      ClockState = "behind"       // earlier than the kiosk knows that it is: decided by the floor
+)
 
 // Lane is where a code was shown.
 type Lane struct {

@@ -118,4 +118,5 @@ type Event struct {
 	Passage  Passage    `cbor:"14,keyasint,omitempty"`
 	Of       uint64     `cbor:"15,keyasint,omitempty"` // the event that this one is about
 	Note     string     `cbor:"16,keyasint,omitempty"`
+	Clock    ClockState `cbor:"17,keyasint,omitempty"` // how far At can be trusted
 }

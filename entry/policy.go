@@ -21,6 +21,9 @@ type Policy struct {
 	Accept []Rule `cbor:"accept" yaml:"accept"`
 	// Private adds kinds of pass whose events carry neither hash nor level. Health and travel are always private.
 	Private []string `cbor:"private,omitempty" yaml:"private,omitempty"`
+	// ReferUntrustedClock sends guests to a person while the clock is behind what the kiosk knows that it is. Else
+	// decisions go by the floor, and say so.
+	ReferUntrustedClock bool `cbor:"refer_untrusted_clock,omitempty" yaml:"refer_untrusted_clock,omitempty"`
 	// Lanes are the signed settings of a lane, by its name.
 	Lanes map[string]LaneTerms `cbor:"lanes,omitempty" yaml:"lanes,omitempty"`
 }

@@ -34,8 +34,9 @@ func runKiosk(ctx context.Context, config, board string) error {
 	}
 	hw := device.Hardware{
 		Lines: func(l device.LaneConfig) (gate.Lines, error) { return gatetest.Dial(board, l.Name) },
-		Now:   time.Now,
+		Clock: device.SystemClock(),
 	}
+	hw.Clock.Synced = func() bool { return true } // the morning has a time server
 	return device.Run(ctx, cfg, hw, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 }
 

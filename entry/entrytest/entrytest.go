@@ -18,6 +18,9 @@ import (
 // Start is the moment at which the fakes begin.
 var Start = time.Date(2026, 1, 4, 7, 30, 0, 0, time.UTC)
 
+// Now is Start by a clock that is kept right.
+func Now() entry.Moment { return entry.Moment{At: Start, Clock: entry.ClockSynced} }
+
 // VenueKey is the key under which the fakes hash passes.
 func VenueKey() []byte { return []byte("0123456789abcdef0123456789abcdef") }
 
@@ -111,7 +114,7 @@ func grant(tb testing.TB, lane, claim string) *entry.Grant {
 	tb.Helper()
 	issuer := NewIssuer(tb, "arena")
 	d := NewDecider(tb, NewKnowledge(issuer), NewLedger())
-	dec := d.Decide(tb.Context(), entry.Lane{Name: lane}, issuer.Pass(credential.Claims{Grant: claim}), entry.Moment{At: Start})
+	dec := d.Decide(tb.Context(), entry.Lane{Name: lane}, issuer.Pass(credential.Claims{Grant: claim}), Now())
 	if dec.Grant == nil {
 		tb.Fatalf("entrytest: the decision made no grant: %s %+v", dec.Reason, dec.Steps)
 	}

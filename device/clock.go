@@ -1,0 +1,121 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"gatehouse/cache"
+	"gatehouse/entry"
+)
+
+// Clock is what the machine tells about time. A kiosk often has no battery behind its clock, so none of it is believed
+// by itself.
+type Clock struct {
+	Wall   func() time.Time           // the system's clock, which anybody can set
+	Synced func() bool                // whether the kernel says that something keeps it right
+	Boot   func() (cache.Boot, error) // CLOCK_BOOTTIME, which nobody can set
+}
+
+// SystemClock is the clock of this machine.
+func SystemClock() Clock {
+	return Clock{Wall: time.Now, Synced: kernelSynced, Boot: kernelBoot}
+}
+
+// kernelSynced asks adjtimex(2). The kernel takes the word back about nine hours after the last correction; a service
+// that may not ask (ProtectClock=yes) is told nothing, and counts as never synced.
+func kernelSynced() bool {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
+}
+
+func kernelBoot() (cache.Boot, error) {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
+		return cache.Boot{}, fmt.Errorf("device: CLOCK_BOOTTIME: %w", err)
+	}
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return cache.Boot{}, fmt.Errorf("device: %w", err)
+	}
+	return cache.Boot{ID: strings.TrimSpace(string(id)), Elapsed: time.Duration(ts.Nano())}, nil
+}
+
+// trustedFor is how long a clock that was synced is taken to keep time by itself: at a drift of 100 ppm a week is a
+// minute.
+const trustedFor = 7 * 24 * time.Hour
+
+// timekeeper is the kiosk's only clock: what time it is, and how far that can be trusted.
+type timekeeper struct {
+	Clock
+	floor *cache.Floor
+
+	mu      sync.Mutex
+	syncAt  time.Time     // the wall clock when it was last synced; zero: never since the start
+	syncRun time.Duration // how long the machine had run then
+}
+
+// moment is now. A synced wall clock is taken as it is. When the sync is gone the last synced time goes on with
+// CLOCK_BOOTTIME, so that whoever sets the wall clock moves nothing. Without any sync the wall clock is taken where it is
+// not behind the floor, else the floor.
+func (k *timekeeper) moment() entry.Moment {
+	floor, floorErr := k.floor.Time()
+	m := k.reading()
+	if floorErr == nil && m.At.Before(floor) {
+		return entry.Moment{At: floor, Clock: entry.ClockBehind}
+	}
+	return m
+}
+
+// reading is what the clocks say before the floor is asked.
+func (k *timekeeper) reading() entry.Moment {
+	boot, err := k.Boot()
+	wall := k.Wall()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.Synced() {
+		k.syncAt, k.syncRun = wall, boot.Elapsed
+		return entry.Moment{At: wall, Clock: entry.ClockSynced}
+	}
+	if err != nil || k.syncAt.IsZero() {
+		return entry.Moment{At: wall, Clock: entry.ClockNeverSynced}
+	}
+	ago := boot.Elapsed - k.syncRun
+	m := entry.Moment{At: k.syncAt.Add(ago), Clock: entry.ClockSynced, SyncedAgo: ago}
+	if ago > trustedFor {
+		m.Clock = entry.ClockNeverSynced
+	}
+	return m
+}
+
+// condition is what is wrong with the clock, nil when something keeps it right.
+func (k *timekeeper) condition() error {
+	switch m := k.moment(); m.Clock {
+	case entry.ClockBehind:
+		return fmt.Errorf("device: the clock says %s, and this kiosk knows that it is %s at least: decisions go by that; set the clock or give the kiosk a time server",
+			k.Wall().UTC().Format(time.RFC3339), m.At.UTC().Format(time.RFC3339))
+	case entry.ClockNeverSynced:
+		return errNeverSynced
+	}
+	return nil
+}
+
+var errNeverSynced = errors.New("device: nothing keeps the clock right, so data is stale at best: give the kiosk a time server (timedatectl shows how it is)")
+
+// at is the time by which documents are believed: zero where no clock can be trusted, so that a kiosk whose clock starts
+// in 1970 can be provisioned.
+func (k *timekeeper) at() time.Time {
+	if m := k.moment(); m.Clock == entry.ClockSynced {
+		return m.At
+	}
+	return time.Time{}
+}
