@@ -198,7 +198,6 @@ func freeUnused(tx *bbolt.Tx, lists map[string]*listRecord) error {
 }
 
 // checkLists compares what is stored with what verified documents say: the same lists, bases and deltas, and no others.
-// The ids of a base are not hashed again; a block vouches for itself when it is asked.
 func checkLists(tx *bbolt.Tx, updates []fleet.RevocationUpdate) (map[string]*listRecord, error) {
 	lists, err := readLists(tx)
 	if err != nil {
@@ -212,6 +211,9 @@ func checkLists(tx *bbolt.Tx, updates []fleet.RevocationUpdate) (map[string]*lis
 		if r == nil || r.Base != baseOf(u) || tx.Bucket(baseName(r.Base)) == nil || int(r.Deltas) != len(u.Deltas) ||
 			tx.Bucket(overlayName(r.Overlay)) == nil || !beginsWith(u.Deltas, tx.Bucket(overlayName(r.Overlay)), r.Deltas) {
 			return nil, fmt.Errorf("the revocations of %s are not those of the document", u.Issuer)
+		}
+		if err := checkBase(tx.Bucket(baseName(r.Base)), r.Base); err != nil {
+			return nil, fmt.Errorf("the revocations of %s: %w", u.Issuer, err)
 		}
 	}
 	return lists, nil

@@ -5,6 +5,7 @@ package cache
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 
@@ -91,6 +92,47 @@ func checkOrder(ids []byte) error {
 		if bytes.Compare(ids[i-idSize:i], ids[i:i+idSize]) >= 0 {
 			return errOrder
 		}
+	}
+	return nil
+}
+
+// errBase says that a base does not hold the ids that its digest names.
+var errBase = errors.New("the ids of its base are not those that were signed")
+
+// checkBase hashes the ids of a base again. A block's checksum tells damage, and anybody can write one: only the digest
+// tells the ids that were signed from others.
+func checkBase(b *bbolt.Bucket, digest fleet.Digest) error {
+	sum, next := sha256.New(), uint16(0)
+	var ids []byte
+	started := false
+	err := b.ForEach(func(key, value []byte) error {
+		body, err := unsealBlock(key, value)
+		if err != nil {
+			return err
+		}
+		// The links between the blocks must be true too: a lookup that finds no block goes by them.
+		if len(key) != indexSize || binary.BigEndian.Uint16(key) != next || started && next == 0 {
+			return errAbsent
+		}
+		started, next, ids = true, binary.BigEndian.Uint16(body), ids[:0]
+		for body = body[blockHead:]; len(body) > 0; body = body[suffixSize:] {
+			ids = append(append(ids, key...), body[:suffixSize]...)
+		}
+		sum.Write(ids)
+		return nil
+	})
+	if err == nil && (!started || next != 0) {
+		err = errAbsent
+	}
+	if err != nil {
+		return err
+	}
+	want := digest
+	if digest == (fleet.Digest{}) {
+		want = fleet.DigestOf(nil) // there is no base, and the empty one stands for it
+	}
+	if fleet.Digest(sum.Sum(nil)) != want {
+		return errBase
 	}
 	return nil
 }
