@@ -216,6 +216,7 @@ func TestOnlyDeterministicPayloads(t *testing.T) {
 		"something behind it":  append(payloadMap(t), 0),
 		"another field":        append([]byte{0xa6}, append(payloadMap(t)[1:], 0x67, 'u', 'n', 'k', 'n', 'o', 'w', 'n', 0)...),
 		"unsorted":             unsortedPayload(t),
+		"a key twice":          append(append([]byte{0xa6}, payloadMap(t)[1:]...), payloadMap(t)[1:12]...),
 		"no CBOR at all":       []byte("GH1:"),
 		"nothing":              nil,
 		"too deep":             bytes.Repeat([]byte{0x81}, 40),
@@ -236,6 +237,23 @@ func TestOnlyDeterministicPayloads(t *testing.T) {
 	}
 	if _, err := fleet.ParseDocument(b); err != nil {
 		t.Errorf("the deterministic one: %v", err)
+	}
+}
+
+// Before a signature is checked a document costs its bytes and no more: 60,000 empty maps on a memory stick would
+// otherwise become 60,000 maps in memory, and a bundle has room for 60 million.
+func TestUnsignedDocumentIsNotBuilt(t *testing.T) {
+	d, err := fleet.Sign(fleet.KindConfig, "all", 1, morning, make([]struct{}, 60_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allocations := testing.AllocsPerRun(1, func() {
+		if _, err := fleet.ParseDocument(d.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if allocations > 100 {
+		t.Errorf("%v allocations", allocations)
 	}
 }
 
