@@ -43,5 +43,5 @@ bench: ## benchmarks and their ratios, as a table and in bench/latest.json
 	$(GO) run ./test/bench
 
 virtual: ## a whole kiosk on an emulated arm64 board
-	@test/packages qemu-system-arm ipxe-qemu device-tree-compiler cpio e2fsprogs xz-utils
+	@test/packages qemu-system-arm device-tree-compiler e2fsprogs xz-utils
 	$(GO) test -tags virtual -count=1 -timeout 15m -v ./test/virtual/...

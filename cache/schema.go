@@ -134,6 +134,10 @@ func (f *file) checkHead() error {
 // maxAside bounds the damaged files that are kept: a card that goes on failing must not fill itself with them.
 const maxAside = 8
 
+// SetLedgerAside renames a ledger that is damaged (ErrDamaged of OpenLedger) and returns its new name: the next
+// OpenLedger begins a new one. What the former one knew is lost with it, so somebody must answer for that.
+func SetLedgerAside(path string) (string, error) { return setAside(path) }
+
 // setAside renames a damaged file to its name and ".corrupt-<n>", which it returns.
 func setAside(path string) (string, error) {
 	var aside string

@@ -56,7 +56,7 @@ func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("device: local API: %w", err)
+		return nil, fmt.Errorf("device: local API: %w; the folder must belong to the user of the service, see: ls -ld %s", err, filepath.Dir(path))
 	}
 	if err := os.Chmod(path, mode); err != nil {
 		return nil, errors.Join(fmt.Errorf("device: %w", err), l.Close())
@@ -69,6 +69,7 @@ func (a *api) serve(ctx context.Context) error {
 	read, act := http.NewServeMux(), http.NewServeMux()
 	read.HandleFunc("GET /v1/status", a.getStatus)
 	act.HandleFunc("POST /v1/import", a.postImport)
+	act.HandleFunc("POST /v1/ledger/accept-loss", a.postAcceptLoss)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range []struct {
 		listener net.Listener
@@ -100,6 +101,14 @@ func (a *api) postImport(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, client.Imported{Changed: changed})
+}
+
+func (a *api) postAcceptLoss(w http.ResponseWriter, r *http.Request) {
+	if err := a.kiosk.acceptLoss(r.Context()); err != nil {
+		reply(w, http.StatusConflict, client.Failure{Error: err.Error()})
+		return
+	}
+	reply(w, http.StatusOK, struct{}{})
 }
 
 func reply(w http.ResponseWriter, code int, body any) {

@@ -48,14 +48,14 @@ type kiosk struct {
 	health  *health
 	time    *timekeeper
 	trust   *cache.Trust
-	ledger  *cache.Ledger
+	ledger  *record
 	decider *entry.Decider
 	lanes   []*lane
 	started time.Time
 }
 
 // Run runs the kiosk until ctx ends and leaves every lane inert. It returns an error where the kiosk cannot work at all:
-// a store that another process holds, a ledger that is damaged. A lane whose hardware is missing is reported and tried
+// a store that another process holds or a newer version wrote, a disk that cannot be written. A lane whose hardware is missing is reported and tried
 // again, and the others work.
 func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err error) {
 	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock.Wall, log), started: hw.Clock.Wall()}
@@ -71,6 +71,7 @@ func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err er
 		return err
 	}
 	defer func() { err = errors.Join(err, k.trust.Close(), k.ledger.Close()) }()
+	k.raiseFloor() // before anything is admitted: a ledger that is lost from here on leaves a trace
 	k.importConfigured(ctx)
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -110,11 +111,8 @@ func (k *kiosk) openStores() (err error) {
 		}
 	}()
 	k.health.set("trust store", k.trust.SetAside())
-	if k.ledger, err = cache.OpenLedger(filepath.Join(k.cfg.State, "ledger.db"), cache.LedgerOptions{At: k.time.moment().At, NoSync: k.cfg.noSync}); err != nil {
-		return fmt.Errorf("device: %w", err)
-	}
-	if n := k.ledger.Recovered(); n > 0 {
-		k.log.Warn("open reservations committed as unknown", "count", n)
+	if err := k.openLedger(); err != nil {
+		return err
 	}
 	if k.decider, err = entry.NewDecider(k.trust, k.ledger, k.ledger, k.cfg.venueKey); err != nil {
 		return errors.Join(err, k.ledger.Close())
@@ -145,9 +143,8 @@ func (k *kiosk) openFloor() error {
 // floorPeriod is how often the time that passed is written down: it is what a power cut can take back.
 const floorPeriod = time.Minute
 
-// keepFloor writes the floor at start, every minute and at the end.
+// keepFloor writes the floor every minute and at the end.
 func (k *kiosk) keepFloor(ctx context.Context) error {
-	k.raiseFloor()
 	tick := time.NewTicker(floorPeriod)
 	defer tick.Stop()
 	for {
@@ -161,14 +158,24 @@ func (k *kiosk) keepFloor(ctx context.Context) error {
 	}
 }
 
-// raiseFloor writes down what is believed and the time that passed, and tells how the clock is.
+// raiseFloor writes down what is believed and the time that passed, and tells how the clock is. A ledger becomes the
+// floor's when there was none; one in place of a lost one does not.
 func (k *kiosk) raiseFloor() {
-	var signed time.Time
-	if belief, err := k.trust.Belief(); err == nil {
-		signed = belief.Terms().Signed
+	ledger := ""
+	if k.time.floor.Ledger() == "" {
+		ledger = k.ledger.ID()
 	}
-	k.health.set("floor", k.time.floor.Raise(signed, nil, k.ledger.ID()))
+	k.health.set("floor", k.time.floor.Raise(k.signed(), nil, ledger))
 	k.health.set("clock", k.time.condition())
+}
+
+// signed is the signed time of what is believed, zero without any.
+func (k *kiosk) signed() time.Time {
+	belief, err := k.trust.Belief()
+	if err != nil {
+		return time.Time{}
+	}
+	return belief.Terms().Signed
 }
 
 // importConfigured applies the bundle that the config names. The one in force stays where that fails.

@@ -205,6 +205,8 @@ func TestMissingLines(t *testing.T) {
 	if s.Ready {
 		t.Error("ready without lines")
 	}
+	b.waitStatus("the scanner", func(s *client.Status) bool { return s.Lanes[0].Scanner == "connected" })
+	b.expect("out_of_order", "a code, read while there is no gate to answer at")
 	close(first)
 	b.waitStatus("the lane", func(s *client.Status) bool { return s.Lanes[0].Gate == inService && s.Lanes[0].Scanner == "connected" })
 	b.importBundle()
@@ -278,8 +280,59 @@ func TestStopIsInert(t *testing.T) {
 	}
 }
 
-// A ledger that cannot be trusted ends the kiosk with what to do, and the lane is left inert.
-func TestDamagedLedgerStartsNoWayIn(t *testing.T) {
+// A ledger that is damaged or gone is noticed, also after a restart: passes of limited use wait for a technician, and
+// everybody else is admitted.
+func TestLostLedger(t *testing.T) {
+	unlimited := entry.Rule{Name: "staff", All: []entry.Clause{{Kind: "staff", Issuers: []string{"arena"}}}}
+	for name, lose := range map[string]func(path string) error{
+		"gone":    os.Remove,
+		"cut":     func(path string) error { return os.Truncate(path, 5000) },
+		"garbage": func(path string) error { return os.WriteFile(path, []byte(strings.Repeat("garbage", 4096)), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.venue.policy.Accept = append(b.venue.policy.Accept, unlimited)
+			b.start()
+			b.importBundle()
+			used := b.pass(credential.Claims{})
+			b.expect("ok", used)
+			if err := b.client.AcceptLoss(b.ctx()); !errors.Is(err, client.ErrRefused) {
+				t.Errorf("accepted a loss that was none: %v", err)
+			}
+			if err := b.halt(); err != nil {
+				t.Fatal(err)
+			}
+			if err := lose(filepath.Join(b.cfg.State, "ledger.db")); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // and it is not forgotten by another restart
+				b.start()
+				b.expect("out_of_order", used)
+				b.expect("out_of_order", b.pass(credential.Claims{}))
+				b.expect("ok", b.pass(credential.Claims{Kind: "staff"}))
+				b.waitStatus("the condition", func(s *client.Status) bool {
+					return len(s.Conditions) == 1 && strings.Contains(s.Conditions[0].Text, "gatehouse ledger accept-loss")
+				})
+				if err := b.halt(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			b.start()
+			if err := b.client.AcceptLoss(b.ctx()); err != nil {
+				t.Fatal(err)
+			}
+			b.expect("ok", b.pass(credential.Claims{}))
+			if err := b.halt(); err != nil {
+				t.Fatal(err)
+			}
+			b.start()
+			b.expect("ok", b.pass(credential.Claims{}))
+		})
+	}
+}
+
+// A floor that is lost together with a damaged ledger still leaves the damage as a trace.
+func TestLostLedgerAndFloor(t *testing.T) {
 	b := newBench(t)
 	if err := os.MkdirAll(b.cfg.State, 0o700); err != nil {
 		t.Fatal(err)
@@ -287,9 +340,20 @@ func TestDamagedLedgerStartsNoWayIn(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(b.cfg.State, "ledger.db"), []byte(strings.Repeat("garbage", 4096)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	b.start()
+	b.importBundle()
+	b.expect("out_of_order", b.pass(credential.Claims{}))
+}
+
+// A kiosk that cannot start drives the inert level of its lanes.
+func TestStateThatCannotBeMadeLeavesTheLaneInert(t *testing.T) {
+	b := newBench(t)
+	if err := os.WriteFile(b.cfg.State, nil, 0o600); err != nil { // a file where the folder should be
+		t.Fatal(err)
+	}
 	b.cfg.Lanes[0].Inert = gate.Released
 	b.run()
-	if err := <-b.done; !errors.Is(err, cache.ErrDamaged) {
+	if err := <-b.done; err == nil || !strings.Contains(err.Error(), "state") {
 		t.Fatalf("got %v", err)
 	}
 	b.stop = nil

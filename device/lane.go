@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,6 +29,7 @@ type lane struct {
 	log     *slog.Logger
 	scanner *scanner.Scanner
 	box     mailbox
+	serving atomic.Bool // a gate is there to answer at
 
 	mu  sync.Mutex
 	now client.Lane
@@ -75,7 +77,7 @@ func (l *lane) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return l.keep(ctx, l.gateCondition(), l.serve) })
 	group.Go(func() error {
-		return l.keep(ctx, l.scannerCondition(), func(ctx context.Context) error { return l.scanner.Run(ctx, l.box.put) })
+		return l.keep(ctx, l.scannerCondition(), func(ctx context.Context) error { return l.scanner.Run(ctx, l.deliver) })
 	})
 	return group.Wait()
 }
@@ -132,6 +134,8 @@ func (l *lane) serve(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	l.serving.Store(true)
+	defer l.serving.Store(false)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := g.Run(ctx); err != nil || ctx.Err() != nil {
@@ -149,6 +153,17 @@ func (l *lane) serve(ctx context.Context) (err error) {
 		}
 	})
 	return group.Wait()
+}
+
+// deliver takes a scan from the scanner. While no gate is in service nobody can be shown an answer; that it was read is
+// told to the technician.
+func (l *lane) deliver(scan scanner.Scan) {
+	if l.serving.Load() {
+		l.box.put(scan)
+		return
+	}
+	l.count(entry.ReasonOutOfOrder)
+	l.log.Info("scan", "outcome", entry.ReasonOutOfOrder.Outcome(), "reason", entry.ReasonOutOfOrder, "detail", "the gate is not in service")
 }
 
 // keptScan is how long a scan that came during a passage is still worth deciding: later its guest has moved on.

@@ -220,6 +220,10 @@ func (d *Decider) admit(ctx context.Context, dec *Decision) {
 		dec.refuse(StepRecord, ReasonAlreadyUsed, "another lane took the last use a moment ago")
 		return
 	}
+	if errors.Is(err, ErrLedgerLost) {
+		dec.refuse(StepUses, ReasonOutOfOrder, err.Error())
+		return
+	}
 	dec.refuse(StepRecord, ReasonRecordFailed, err.Error())
 }
 

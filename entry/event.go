@@ -64,6 +64,9 @@ type PastUse struct {
 // ErrUsed is matched by every *UsedError.
 var ErrUsed = errors.New("entry: the pass was used as often as it may be")
 
+// ErrLedgerLost: the record of former uses is lost and nobody accepted that yet, so no use can be taken.
+var ErrLedgerLost = errors.New("entry: the record of former uses is lost")
+
 // UsedError says that a pass has no use left, and when and where they were taken.
 type UsedError struct {
 	Past []PastUse

@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -69,6 +70,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		return 0
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
+	stdlog.SetOutput(io.Discard) // periph writes there at every look for a chip; what is wrong is a condition of the lane
 	if err := device.Run(ctx, cfg, device.Board(), log); err != nil {
 		log.Error("kiosk cannot run", "error", err)
 		return exitFault

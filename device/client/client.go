@@ -139,6 +139,11 @@ func (c *Client) Import(ctx context.Context, bundle []byte) (*Imported, error) {
 	return &i, c.call(ctx, c.control, http.MethodPost, "/v1/import", bundle, &i)
 }
 
+// AcceptLoss tells the kiosk to go on without the ledger that it lost.
+func (c *Client) AcceptLoss(ctx context.Context) error {
+	return c.call(ctx, c.control, http.MethodPost, "/v1/ledger/accept-loss", nil, &struct{}{})
+}
+
 func (c *Client) call(ctx context.Context, via *http.Client, method, path string, body []byte, answer any) error {
 	req, err := http.NewRequestWithContext(ctx, method, "http://kiosk"+path, bytes.NewReader(body))
 	if err != nil {

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/device/client"
+)
+
+func newLedger() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "ledger",
+		Short: "Look after the record of admissions",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newAcceptLoss())
+	return cmd
+}
+
+func newAcceptLoss() *cobra.Command {
+	var run string
+	cmd := &cobra.Command{
+		Use:   "accept-loss",
+		Short: "Go on without a ledger that was lost",
+		Long: `A kiosk whose record of admissions is damaged or gone cannot tell which passes of limited use were used, and answers
+them "out of order". Accept-loss lets it go on with a new record. Passes that were used before the loss will then be
+admitted once more. Before that, look for the former ledger.db: on another card, in a backup, or beside the new one as
+ledger.db.corrupt-1.
+
+That the loss was accepted is recorded.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := client.Dial(run).AcceptLoss(cmd.Context()); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "accepted: passes of limited use are admitted again")
+			return err
+		},
+	}
+	addRun(cmd, &run)
+	return cmd
+}

@@ -1,0 +1,88 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+
+	"gatehouse/cache"
+	"gatehouse/entry"
+)
+
+// record is the kiosk's ledger, and what is known of one before it. While a former ledger is lost nobody can say which
+// passes of limited use were used: they are answered out of order until a technician accepts the loss.
+type record struct {
+	*cache.Ledger
+	lost atomic.Bool
+}
+
+// Reserve takes no use while a former ledger is lost.
+func (r *record) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) error {
+	if r.lost.Load() {
+		return entry.ErrLedgerLost
+	}
+	return r.Ledger.Reserve(ctx, use, ev)
+}
+
+// lostLedger stands in the floor for a former ledger whose id nobody knows: a damaged file found with a floor that was
+// lost as well.
+const lostLedger = "unknown"
+
+var errLedgerLost = errors.New("device: the record of former admissions is lost, so passes of limited use are not admitted: find the former ledger.db, or accept the loss with: gatehouse ledger accept-loss")
+
+// openLedger opens the ledger. A damaged one is set aside and a new one begun; a ledger that is not the one that the
+// floor knows is a loss, told until it is accepted.
+func (k *kiosk) openLedger() error {
+	path := filepath.Join(k.cfg.State, "ledger.db")
+	options := cache.LedgerOptions{At: k.time.moment().At, NoSync: k.cfg.noSync}
+	ledger, err := cache.OpenLedger(path, options)
+	if errors.Is(err, cache.ErrDamaged) {
+		k.log.Error("ledger set aside", "error", err)
+		if _, asideErr := cache.SetLedgerAside(path); asideErr != nil {
+			return fmt.Errorf("device: %w", errors.Join(err, asideErr))
+		}
+		if k.time.floor.Ledger() == "" {
+			if err := k.time.floor.Raise(k.signed(), nil, lostLedger); err != nil {
+				return fmt.Errorf("device: %w", err)
+			}
+		}
+		ledger, err = cache.OpenLedger(path, options)
+	}
+	if err != nil {
+		return fmt.Errorf("device: %w", err)
+	}
+	k.ledger = &record{Ledger: ledger}
+	if former := k.time.floor.Ledger(); former != "" && former != ledger.ID() {
+		k.ledger.lost.Store(true)
+		k.health.set("ledger lost", errLedgerLost)
+	}
+	if n := ledger.Recovered(); n > 0 {
+		k.log.Warn("open reservations committed as unknown", "count", n)
+	}
+	return nil
+}
+
+// acceptLoss makes the ledger that is kept now the kiosk's own, and an event of it. From then on passes of limited use
+// are admitted again, those that were used before the loss among them.
+func (k *kiosk) acceptLoss(ctx context.Context) error {
+	if !k.ledger.lost.Load() {
+		return errors.New("device: no ledger is lost; there is nothing to accept")
+	}
+	now := k.time.moment()
+	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventIncident, Note: "loss of ledger " + k.time.floor.Ledger() + " accepted"}
+	if err := k.ledger.Record(ctx, ev); err != nil {
+		return fmt.Errorf("device: the loss was not accepted: %w", err)
+	}
+	if err := k.time.floor.Raise(k.signed(), nil, k.ledger.ID()); err != nil {
+		return fmt.Errorf("device: the loss was not accepted: %w", err)
+	}
+	k.ledger.lost.Store(false)
+	k.health.set("ledger lost", nil)
+	k.log.Warn("loss of the former ledger accepted", "event", ev.Seq)
+	return nil
+}
