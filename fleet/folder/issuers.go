@@ -12,6 +12,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -248,6 +249,9 @@ func unixTime(s string) (uint64, error) {
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
 		t, err = time.Parse(time.RFC3339, s)
+	}
+	if err == nil && t.Unix() <= 0 {
+		err = errors.New("before 1970") // 0 would be no bound at all
 	}
 	return uint64(max(t.Unix(), 0)), err
 }

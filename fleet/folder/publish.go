@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
 	"github.com/goccy/go-yaml"
 
 	"gatehouse/entry"
@@ -52,6 +53,9 @@ func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkClock(roots[len(roots)-1], at); err != nil {
+		return nil, err
+	}
 	b.Documents = append(b.Documents, roots...)
 	head.Documents = append(head.Documents, fleet.EntryOf(roots[len(roots)-1]))
 	for _, body := range bodies {
@@ -71,6 +75,20 @@ func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
 	}
 	b.Documents = append(b.Documents, h)
 	return b, nil
+}
+
+// checkClock tells an operator whose clock is wrong, or whose root has ended, before anything bears that time.
+func checkClock(root fleet.Document, at time.Time) error {
+	r, err := fleet.ReadRoot(root)
+	if err != nil {
+		return err
+	}
+	from, until := r.Valid()
+	if at.Before(from) || at.After(until) {
+		return fmt.Errorf("folder: it is %s on this machine, and the root is valid from %s until %s: no kiosk would take this bundle; set the clock, or begin a new fleet",
+			at.UTC().Format(time.RFC3339), from.Format(time.RFC3339), until.Format(time.RFC3339))
+	}
+	return nil
 }
 
 // body is a document before it is signed.
@@ -98,7 +116,7 @@ func (f *Folder) bodies(venue string) ([]body, error) {
 	for _, i := range issuers.Issuers {
 		listed[i.Name] = true
 	}
-	former, err := f.publishedLists()
+	former, err := f.publishedNames("revocations+", "@all")
 	if err != nil {
 		return nil, err
 	}
@@ -167,6 +185,30 @@ func (f *Folder) layers(venue string) ([]body, error) {
 			return nil, err
 		}
 		bodies = append(bodies, layer...)
+	}
+	left, err := f.leftLayers(venue)
+	return append(bodies, left...), err
+}
+
+// leftLayers are the layers of the venue's kiosks whose folders are gone: each as it was published. Such a kiosk may well
+// be at work, and would take a head that leaves its layer out for a head that withholds it.
+func (f *Folder) leftLayers(venue string) ([]body, error) {
+	names, err := f.publishedNames("config@"+venue+"+", "")
+	if err != nil {
+		return nil, err
+	}
+	var bodies []body
+	for _, kiosk := range names {
+		if exists(f.path("kiosks", venue, kiosk)) {
+			continue
+		}
+		b := body{kind: fleet.KindConfig, scope: fleet.Scope(venue + "/" + kiosk)}
+		d, _, err := f.published(b)
+		if err != nil {
+			return nil, err
+		}
+		b.content = cbor.RawMessage(d.Body())
+		bodies = append(bodies, b)
 	}
 	return bodies, nil
 }
@@ -254,7 +296,11 @@ func (f *Folder) published(b body) (d fleet.Document, ok bool, err error) {
 	return d, err == nil, err
 }
 
-// publish returns the published document if it says this already, else signs and stores the next version.
+// maxAhead is how far a signed time may be ahead of a kiosk's clock.
+const maxAhead = 24 * time.Hour
+
+// publish returns the published document if it says this already, else signs and stores the next version. One that was
+// signed while the clock was far ahead is signed anew: kiosks would refuse it until its time has come.
 func (f *Folder) publish(b body, at time.Time) (fleet.Document, error) {
 	former, ok, err := f.published(b)
 	if err != nil {
@@ -269,7 +315,7 @@ func (f *Folder) publish(b body, at time.Time) (fleet.Document, error) {
 	if err != nil {
 		return fleet.Document{}, err
 	}
-	if ok && b.kind != fleet.KindHead && bytes.Equal(former.Body(), d.Body()) {
+	if ok && b.kind != fleet.KindHead && bytes.Equal(former.Body(), d.Body()) && !former.Issued().After(at.Add(maxAhead)) {
 		return former, nil
 	}
 	keys, err := f.SigningKeys(b.kind.Role())
@@ -282,16 +328,16 @@ func (f *Folder) publish(b body, at time.Time) (fleet.Document, error) {
 	return d, WriteFile(f.publishedPath(b), d.Bytes(), readable)
 }
 
-// publishedLists are the issuers whose revocations were ever published.
-func (f *Folder) publishedLists() ([]string, error) {
+// publishedNames are the names between prefix and suffix in the file names of published/: whatever has one was published.
+func (f *Folder) publishedNames(prefix, suffix string) ([]string, error) {
 	entries, err := os.ReadDir(f.path("published"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("folder: %w", err)
 	}
 	var names []string
 	for _, e := range entries {
-		if rest, ok := strings.CutPrefix(e.Name(), "revocations+"); ok {
-			if name, ok := strings.CutSuffix(rest, "@all"); ok && fleet.ValidName(name) {
+		if rest, ok := strings.CutPrefix(e.Name(), prefix); ok {
+			if name, ok := strings.CutSuffix(rest, suffix); ok && fleet.ValidName(name) {
 				names = append(names, name)
 			}
 		}

@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package folder_test
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gatehouse/fleet"
+	"gatehouse/fleet/folder"
+)
+
+// A kiosk whose folder was moved to it, or that is to be given up, keeps the layer that it has and takes every later bundle.
+func TestKioskFolderGoneKeepsItsLayer(t *testing.T) {
+	o := newOperator(t)
+	o.write("private: [staff]\n", "kiosks", "arena", "gate-1", "policy.yaml")
+	o.deliver()
+	check(t, os.RemoveAll(o.path("kiosks", "arena", "gate-1")))
+	for range 2 {
+		u := o.deliver()
+		if !slices.Equal(u.Terms().Policy.Private, []string{"staff"}) || version(u, fleet.KindConfig, "arena/gate-1") != 1 {
+			t.Errorf("policy %+v, versions %v", u.Terms().Policy, u.Terms().Versions)
+		}
+	}
+}
+
+// What no kiosk would take is told to the operator.
+func TestBundleAfterTheRootsEnd(t *testing.T) {
+	o := newOperator(t)
+	for _, at := range []time.Time{morning.AddDate(11, 0, 0), morning.AddDate(0, 0, -2)} {
+		if b, err := o.Bundle("arena", at); err == nil || !strings.Contains(err.Error(), "set the clock") || b != nil {
+			t.Errorf("%v: %v", at, err)
+		}
+	}
+	if u := o.deliver(); version(u, fleet.KindIssuers, "all") != 1 {
+		t.Errorf("a refused bundle was stored: %v", u.Terms().Versions)
+	}
+}
+
+// What was signed by a clock that was far ahead would be refused at every kiosk until then.
+func TestSignedAheadIsSignedAnew(t *testing.T) {
+	o := newOperator(t)
+	_, err := o.Bundle("arena", morning.AddDate(3, 0, 0))
+	check(t, err)
+	if u := o.deliver(); version(u, fleet.KindIssuers, "all") != 2 || !u.Terms().Signed.Equal(morning) {
+		t.Errorf("versions %v", u.Terms().Versions)
+	}
+}
+
+// A time of 0 would mean no bound at all.
+func TestValidityBefore1970(t *testing.T) {
+	o := newOperator(t)
+	text, err := os.ReadFile(o.path("issuers", "arena.yaml"))
+	check(t, err)
+	for _, date := range []string{"1970-01-01", "1969-12-31", "0001-01-01"} {
+		o.write(string(text)+"  not_after: "+date+"\n", "issuers", "arena.yaml")
+		if _, err := o.Bundle("arena", morning); !errors.Is(err, folder.ErrConfig) {
+			t.Errorf("%s: %v", date, err)
+		}
+	}
+}
