@@ -15,6 +15,26 @@ import (
 	"gatehouse/fleet/folder"
 )
 
+// A file of revoked ids that was lost must not lift them, neither at the next bundle nor at the next revocation.
+func TestLostRevocationsAreNotLifted(t *testing.T) {
+	o := newOperator(t)
+	const id, other = "00112233445566778899aabbccddeeff", "ffeeddccbbaa99887766554433221100"
+	_, err := o.Revoke("arena", id)
+	check(t, err)
+	o.deliver()
+	check(t, os.Remove(o.path("revoked", "arena.txt")))
+	if _, err := o.Bundle("arena", morning); !errors.Is(err, folder.ErrConfig) || !strings.Contains(err.Error(), "restore it") {
+		t.Errorf("a bundle: %v", err)
+	}
+	if _, err := o.Revoke("arena", other); !errors.Is(err, folder.ErrConfig) {
+		t.Errorf("a revocation: %v", err)
+	}
+	o.write("", "revoked", "arena.txt") // said, not lost
+	if r := o.deliver().Revocations()[0]; len(r.Deltas) != 0 || r.Version != 2 {
+		t.Errorf("revocations %+v", r)
+	}
+}
+
 // A kiosk whose folder was moved to it, or that is to be given up, keeps the layer that it has and takes every later bundle.
 func TestKioskFolderGoneKeepsItsLayer(t *testing.T) {
 	o := newOperator(t)

@@ -99,12 +99,17 @@ func (f *Folder) Revoke(issuer string, ids ...string) (added int, err error) {
 
 func (f *Folder) revokedPath(issuer string) string { return f.path("revoked", issuer+".txt") }
 
-// readRevoked reads an issuer's revoked ids, sorted. None: no file.
+// readRevoked reads an issuer's revoked ids, sorted. None: no file, unless ids are in force: a file that was lost must not
+// lift them.
 func (f *Folder) readRevoked(issuer string) ([]string, error) {
 	path := f.revokedPath(issuer)
 	text, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
+		revoked, err := f.hasRevoked(issuer)
+		if revoked {
+			err = fmt.Errorf("%w: %s is gone, and ids that it had are revoked at the kiosks; restore it from a copy, or lift every one of them with an empty file", ErrConfig, path)
+		}
+		return nil, err
 	}
 	if err != nil {
 		return nil, err

@@ -49,6 +49,16 @@ func (f *Folder) revocations(issuer string) (body, error) {
 	return b, nil
 }
 
+// hasRevoked tells whether the list that was published last has any id.
+func (f *Folder) hasRevoked(issuer string) (bool, error) {
+	d, ok, err := f.published(body{kind: fleet.RevocationsOf(issuer), scope: fleet.ScopeAll})
+	if err != nil || !ok {
+		return false, err
+	}
+	l, err := fleet.ReadRevocations(d)
+	return err == nil && (l.Base != nil || len(l.Deltas) > 0), err
+}
+
 // publishedBase is the base of the list that was published last, nil if it has none.
 func (f *Folder) publishedBase(b body) (*fleet.Base, []byte, error) {
 	d, ok, err := f.published(b)
