@@ -27,7 +27,8 @@ type Clock struct {
 
 // SystemClock is the clock of this machine.
 func SystemClock() Clock {
-	return Clock{Wall: time.Now, Synced: kernelSynced, Boot: kernelBoot}
+	id := sync.OnceValues(bootID) // it is asked at every scan, and cannot change
+	return Clock{Wall: time.Now, Synced: kernelSynced, Boot: func() (cache.Boot, error) { return kernelBoot(id) }}
 }
 
 // kernelSynced asks adjtimex(2). The kernel takes the word back about nine hours after the last correction; a service
@@ -38,16 +39,22 @@ func kernelSynced() bool {
 	return err == nil && state != unix.TIME_ERROR && t.Status&unix.STA_UNSYNC == 0
 }
 
-func kernelBoot() (cache.Boot, error) {
+func kernelBoot(id func() (string, error)) (b cache.Boot, err error) {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return cache.Boot{}, fmt.Errorf("device: CLOCK_BOOTTIME: %w", err)
+		return b, fmt.Errorf("device: CLOCK_BOOTTIME: %w", err)
 	}
+	b.Elapsed = time.Duration(ts.Nano())
+	b.ID, err = id()
+	return b, err
+}
+
+func bootID() (string, error) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return cache.Boot{}, fmt.Errorf("device: %w", err)
+		return "", fmt.Errorf("device: %w", err)
 	}
-	return cache.Boot{ID: strings.TrimSpace(string(id)), Elapsed: time.Duration(ts.Nano())}, nil
+	return strings.TrimSpace(string(id)), nil
 }
 
 // trustedFor is how long a clock that was synced is taken to keep time by itself: at a drift of 100 ppm a week is a
