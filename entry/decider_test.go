@@ -224,6 +224,9 @@ func TestPrivateKindLeavesNothingInTheEvent(t *testing.T) {
 	if dec := d.decide(t, code); dec.Reason != entry.ReasonAlreadyUsed {
 		t.Fatalf("a private kind's uses are counted all the same: got %s", dec.Reason)
 	}
+	if dec := d.decide(t, d.issuer.Pass(credential.Claims{Kind: "Health", Level: "red"})); dec.Reason != entry.ReasonNotAccepted {
+		t.Fatalf("got %s", dec.Reason)
+	}
 	for _, ev := range d.ledger.Events() {
 		if ev.Pass != (entry.PassHash{}) || ev.Level != "" {
 			t.Errorf("event of a health pass holds %s and level %q", ev.Pass, ev.Level)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/credential"
@@ -65,6 +66,7 @@ var statusLike = []string{"health", "travel"}
 const (
 	maxRules   = 64
 	maxIssuers = 512
+	maxUses    = 1<<31 - 1 // that of a pass, and a number on every board
 )
 
 // Validate checks a policy as a whole and names the place of the first fault.
@@ -94,6 +96,11 @@ func (p *Policy) Validate() error {
 			}
 		}
 	}
+	for i, kind := range p.Private {
+		if !validKind(kind) {
+			return fmt.Errorf("%w: private[%d] %q: %s", ErrPolicy, i, kind, kindForm)
+		}
+	}
 	for name, l := range p.Lanes {
 		if l.Pulse < 0 || l.WidePulse < 0 {
 			return fmt.Errorf("%w: lanes.%s: a pulse cannot be negative", ErrPolicy, name)
@@ -106,6 +113,8 @@ func (c *Clause) validate() error {
 	switch {
 	case c.Kind == "":
 		return errors.New("kind is missing (ticket, health, travel, staff, …)")
+	case !validKind(c.Kind):
+		return fmt.Errorf("kind %q: %s", c.Kind, kindForm)
 	case len(c.Issuers) == 0:
 		return errors.New("issuers is missing: name the issuers whose passes this clause accepts")
 	case len(c.Issuers) > maxIssuers:
@@ -118,13 +127,24 @@ func (c *Clause) validate() error {
 		return fmt.Errorf("a clause of kind %s needs level: a valid certificate is not a healthy person", c.Kind)
 	case c.Uses != nil && *c.Uses == 0:
 		return errors.New("uses is 0, which admits nobody; leave it out for the kind's own limit")
+	case c.Uses != nil && *c.Uses > maxUses:
+		return fmt.Errorf("uses is %d, at most %d is allowed; leave it out for the kind's own limit", *c.Uses, maxUses)
 	}
 	return nil
 }
 
-// isPrivate tells whether events of a kind carry neither hash nor level.
+const kindForm = "write it with a-z, 0-9, - and _ alone, as in ticket or health"
+
+// validKind keeps "Health" from being a kind that needs no level, and "Ticket" one that has no limit.
+func validKind(kind string) bool {
+	return kind != "" && strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+}
+
+// isPrivate tells whether events of a kind carry neither hash nor level. No rule takes a pass of kind "Health", and its
+// refusal is nobody's business either.
 func (p *Policy) isPrivate(kind string) bool {
-	return slices.Contains(statusLike, kind) || slices.Contains(p.Private, kind)
+	same := func(k string) bool { return strings.EqualFold(k, strings.TrimSpace(kind)) }
+	return slices.ContainsFunc(statusLike, same) || slices.ContainsFunc(p.Private, same)
 }
 
 // match returns the first rule that takes the pass, or nil.

@@ -13,27 +13,33 @@ import (
 )
 
 func TestPolicyFaults(t *testing.T) {
-	zero := uint(0)
+	zero, many := uint(0), uint(1<<31)
 	good := func() entry.Clause { return entry.Clause{Kind: "ticket", Issuers: []string{"arena"}} }
 	rule := func(c ...entry.Clause) entry.Rule { return entry.Rule{Name: "day", All: c} }
 	edit := func(f func(*entry.Clause)) []entry.Rule { c := good(); f(&c); return []entry.Rule{rule(c)} }
 	for want, p := range map[string]*entry.Policy{
-		"there is none":           nil,
-		"give the rule a name":    {Accept: []entry.Rule{{All: []entry.Clause{good()}}}},
-		"two rules have this":     {Accept: []entry.Rule{rule(good()), rule(good())}},
-		"exactly one pass":        {Accept: []entry.Rule{rule(good(), good())}},
-		"all has 0 clauses":       {Accept: []entry.Rule{rule()}},
-		"kind is missing":         {Accept: edit(func(c *entry.Clause) { c.Kind = "" })},
-		"issuers is missing":      {Accept: edit(func(c *entry.Clause) { c.Issuers = nil })},
-		"an empty name":           {Accept: edit(func(c *entry.Clause) { c.Issuers = []string{""} })},
-		"level has an empty":      {Accept: edit(func(c *entry.Clause) { c.Level = []string{""} })},
-		"not a healthy person":    {Accept: edit(func(c *entry.Clause) { c.Kind = "health" })},
-		"kind travel needs":       {Accept: edit(func(c *entry.Clause) { c.Kind = "travel" })},
-		"which admits nobody":     {Accept: edit(func(c *entry.Clause) { c.Uses = &zero })},
-		"cannot be negative":      {Lanes: map[string]entry.LaneTerms{"in-1": {Pulse: -1}}},
-		"at most 64 are":          {Accept: make([]entry.Rule, 65)},
-		"at most 512 are":         {Accept: edit(func(c *entry.Clause) { c.Issuers = make([]string, 513) })},
-		`accept[0] "day": all[0]`: {Accept: edit(func(c *entry.Clause) { c.Kind = "" })},
+		"there is none":               nil,
+		"give the rule a name":        {Accept: []entry.Rule{{All: []entry.Clause{good()}}}},
+		"two rules have this":         {Accept: []entry.Rule{rule(good()), rule(good())}},
+		"exactly one pass":            {Accept: []entry.Rule{rule(good(), good())}},
+		"all has 0 clauses":           {Accept: []entry.Rule{rule()}},
+		"kind is missing":             {Accept: edit(func(c *entry.Clause) { c.Kind = "" })},
+		"issuers is missing":          {Accept: edit(func(c *entry.Clause) { c.Issuers = nil })},
+		"an empty name":               {Accept: edit(func(c *entry.Clause) { c.Issuers = []string{""} })},
+		"level has an empty":          {Accept: edit(func(c *entry.Clause) { c.Level = []string{""} })},
+		"not a healthy person":        {Accept: edit(func(c *entry.Clause) { c.Kind = "health" })},
+		"kind travel needs":           {Accept: edit(func(c *entry.Clause) { c.Kind = "travel" })},
+		"which admits nobody":         {Accept: edit(func(c *entry.Clause) { c.Uses = &zero })},
+		`kind "Health": write`:        {Accept: edit(func(c *entry.Clause) { c.Kind = "Health" })},
+		`kind "health ": write`:       {Accept: edit(func(c *entry.Clause) { c.Kind = "health " })},
+		`kind "Ticket": write`:        {Accept: edit(func(c *entry.Clause) { c.Kind = "Ticket" })},
+		"kind \"h\u0435alth\": write": {Accept: edit(func(c *entry.Clause) { c.Kind = "h\u0435alth" })},
+		`private[0] "Staff"`:          {Private: []string{"Staff"}},
+		"at most 2147483647":          {Accept: edit(func(c *entry.Clause) { c.Uses = &many })},
+		"cannot be negative":          {Lanes: map[string]entry.LaneTerms{"in-1": {Pulse: -1}}},
+		"at most 64 are":              {Accept: make([]entry.Rule, 65)},
+		"at most 512 are":             {Accept: edit(func(c *entry.Clause) { c.Issuers = make([]string, 513) })},
+		`accept[0] "day": all[0]`:     {Accept: edit(func(c *entry.Clause) { c.Kind = "" })},
 	} {
 		err := p.Validate()
 		if !errors.Is(err, entry.ErrPolicy) || !strings.Contains(err.Error(), want) {
