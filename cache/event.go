@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -30,8 +31,8 @@ func encodeEvent(ev *entry.Event) ([]byte, error) {
 }
 
 func decodeEvent(key, sealed []byte) (entry.Event, error) {
-	body, err := unseal(key, sealed)
-	if err != nil || len(key) != 8 {
+	_, body, err := splitEvent(key, sealed)
+	if err != nil {
 		return entry.Event{}, errEvent
 	}
 	var ev entry.Event
@@ -46,7 +47,7 @@ func decodeEvent(key, sealed []byte) (entry.Event, error) {
 	return ev, nil
 }
 
-// appendEvent gives an event the next number and puts it at the end.
+// appendEvent gives an event the next number and puts it at the end of the chain.
 func (l *Ledger) appendEvent(tx *bbolt.Tx, body []byte) (uint64, error) {
 	events := tx.Bucket(eventBucket)
 	events.FillPercent = 1 // only ever appended to
@@ -55,8 +56,15 @@ func (l *Ledger) appendEvent(tx *bbolt.Tx, body []byte) (uint64, error) {
 		return 0, err
 	}
 	key := eventKey(seq)
-	if last, _ := events.Cursor().Last(); last != nil && string(last) >= string(key) {
-		return 0, l.file.damaged("its events are numbered beyond the next one")
+	var before Link
+	if last, value := events.Cursor().Last(); last != nil {
+		if string(last) >= string(key) {
+			return 0, l.file.damaged("its events are numbered beyond the next one")
+		}
+		if before, _, err = splitEvent(last, value); err != nil {
+			return 0, l.file.damaged(err)
+		}
 	}
-	return seq, events.Put(key, seal(key, body))
+	link := l.next(before, seq, body)
+	return seq, events.Put(key, seal(key, slices.Concat(link[:], body)))
 }

@@ -1,0 +1,80 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package cache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// Link is the chain's hash at one event: SHA-256 over a fixed word, the ledger's id, the hash at the event before (zeros
+// before the first), the event's number and its bytes. Whoever changes, drops, adds or moves an event changes every link
+// from there on; whoever holds one link of a ledger can tell.
+type Link [sha256.Size]byte
+
+// ErrChain: an event is not the one that was recorded. Somebody changed the ledger's file; keep it, and find out who.
+var ErrChain = errors.New("cache: the chain of events is broken")
+
+// chainWord keeps these hashes apart from all others.
+const chainWord = "gatehouse event 1"
+
+// next is the link of the event that follows the one whose link is given.
+func (l *Ledger) next(before Link, seq uint64, body []byte) (link Link) {
+	h := sha256.New()
+	h.Write([]byte(chainWord))
+	h.Write(l.id[:])
+	h.Write(before[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, seq))
+	h.Write(body)
+	h.Sum(link[:0])
+	return link
+}
+
+// splitEvent takes a stored event apart: link, then body.
+func splitEvent(key, sealed []byte) (link Link, body []byte, err error) {
+	value, err := unseal(key, sealed)
+	if err != nil || len(key) != 8 || len(value) < len(link) {
+		return link, nil, errEvent
+	}
+	return Link(value), value[len(link):], nil
+}
+
+// chunk is how many events are checked in one read transaction: a longer one would hold a writer up that has to grow
+// the file.
+const chunk = 1024
+
+// CheckChain follows the chain from the first event that is kept to the last, and returns that event's number and link;
+// 0 for a ledger without events. ErrChain names the first event that is not what was recorded.
+func (l *Ledger) CheckChain(ctx context.Context) (last uint64, link Link, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return last, link, err
+		}
+		n := 0
+		err := l.file.view(func(tx *bbolt.Tx) error {
+			c := tx.Bucket(eventBucket).Cursor()
+			for key, value := c.Seek(eventKey(last + 1)); key != nil && n < chunk; key, value = c.Next() {
+				is, body, err := splitEvent(key, value)
+				if err != nil {
+					return l.file.damaged(err)
+				}
+				seq := binary.BigEndian.Uint64(key)
+				if seq != last+1 || is != l.next(link, seq, body) {
+					return fmt.Errorf("%w at event %d", ErrChain, last+1)
+				}
+				last, link = seq, is
+				n++
+			}
+			return nil
+		})
+		if err != nil || n < chunk {
+			return last, link, err
+		}
+	}
+}
