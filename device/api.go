@@ -5,6 +5,7 @@ package device
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,6 +69,7 @@ func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
 func (a *api) serve(ctx context.Context) error {
 	read, act := http.NewServeMux(), http.NewServeMux()
 	read.HandleFunc("GET /v1/status", a.getStatus)
+	read.HandleFunc("GET /v1/ledger/check", a.getLedgerCheck)
 	act.HandleFunc("POST /v1/import", a.postImport)
 	act.HandleFunc("POST /v1/ledger/accept-loss", a.postAcceptLoss)
 	group, ctx := errgroup.WithContext(ctx)
@@ -92,6 +94,15 @@ func (a *api) serve(ctx context.Context) error {
 
 func (a *api) getStatus(w http.ResponseWriter, _ *http.Request) {
 	reply(w, http.StatusOK, a.kiosk.status())
+}
+
+func (a *api) getLedgerCheck(w http.ResponseWriter, r *http.Request) {
+	last, link, err := a.kiosk.ledger.CheckChain(r.Context())
+	if err != nil {
+		reply(w, http.StatusConflict, client.Failure{Error: err.Error()})
+		return
+	}
+	reply(w, http.StatusOK, client.Chain{Last: last, Link: hex.EncodeToString(link[:])})
 }
 
 func (a *api) postImport(w http.ResponseWriter, r *http.Request) {

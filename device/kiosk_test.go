@@ -42,6 +42,9 @@ func TestFromScanToRelay(t *testing.T) {
 	if s.Lanes[0].Scans != 8 || s.Lanes[0].Outcomes["admit"] != 1 || s.Ledger.Events != 10 || !s.Ready || s.Data.Freshness != "fresh" {
 		t.Errorf("8 scans, 1 admission and 2 changes of trust are reported as %+v", s)
 	}
+	if chain, err := b.client.CheckLedger(b.ctx()); err != nil || chain.Last != s.Ledger.Events || len(chain.Link) != 64 {
+		t.Errorf("the chain of events: %+v %v", chain, err)
+	}
 	if err := b.halt(); err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,28 @@ func newLedger() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAcceptLoss())
+	cmd.AddCommand(newLedgerCheck(), newAcceptLoss())
+	return cmd
+}
+
+func newLedgerCheck() *cobra.Command {
+	var run string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Follow the chain of recorded events",
+		Long: `Check has the running kiosk follow the hashes that chain its events, from the first to the last. It exits with 1 and
+names the first event that is not the one that was recorded.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			chain, err := client.Dial(run).CheckLedger(cmd.Context())
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d events, each the one that was recorded; link at the last: %s\n", chain.Last, chain.Link)
+			return err
+		},
+	}
+	addRun(cmd, &run)
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,14 +25,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gatehouse": main})
+	testscript.Main(m, map[string]func(){"gatehouse": main, "kiosk": kiosk})
 }
 
 // TestScript runs testdata/script. Each script finds in its folder what an issuer and a country made.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
-		Setup: func(env *testscript.Env) error { return provide(env.WorkDir) },
+		Setup: func(env *testscript.Env) error { return errors.Join(provide(env.WorkDir), provideFleet(env.WorkDir)) },
+		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"waitkiosk": waitKiosk},
 	})
 }
 

@@ -89,6 +89,12 @@ type Ledger struct {
 	Commits uint64 `json:"commits"` // durable writes since start
 }
 
+// Chain is the answer to GET /v1/ledger/check: every event up to the last is the one that was recorded.
+type Chain struct {
+	Last uint64 `json:"last"` // number of the last event
+	Link string `json:"link"` // the chain's hash there, in hex
+}
+
 // Condition is something that is wrong now.
 type Condition struct {
 	Name  string    `json:"name"`
@@ -137,6 +143,12 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 func (c *Client) Import(ctx context.Context, bundle []byte) (*Imported, error) {
 	var i Imported
 	return &i, c.call(ctx, c.control, http.MethodPost, "/v1/import", bundle, &i)
+}
+
+// CheckLedger has the kiosk follow the chain of its events; the error of a broken one is ErrRefused.
+func (c *Client) CheckLedger(ctx context.Context) (*Chain, error) {
+	var chain Chain
+	return &chain, c.call(ctx, c.status, http.MethodGet, "/v1/ledger/check", nil, &chain)
 }
 
 // AcceptLoss tells the kiosk to go on without the ledger that it lost.

@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"gatehouse/device"
+	"gatehouse/device/client"
+	"gatehouse/fleet"
+	"gatehouse/fleet/folder"
+	"gatehouse/gate"
+	"gatehouse/gate/gatetest"
+)
+
+// kiosk is a real kiosk for the scripts, all but its board: its local config is the one argument.
+func kiosk() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := func() error {
+		cfg, err := device.LoadConfig(os.Args[1])
+		if err != nil {
+			return err
+		}
+		board := gatetest.New(gatetest.Config{})
+		hw := device.Hardware{
+			Lines: func(l device.LaneConfig) (gate.Lines, error) { return board.Lines(l.Name), nil },
+			Clock: device.SystemClock(),
+		}
+		return device.Run(ctx, cfg, hw, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	}()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// provideFleet makes the fleet of one venue, its kiosk's local config (kiosk/gatehouse.yaml), two bundles of which the
+// first is older, and one of another fleet.
+func provideFleet(dir string) error {
+	made, err := newFleet(filepath.Join(dir, "fleet"))
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"older.bundle", "arena.bundle"} {
+		if err := writeBundle(made, filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	other, err := newFleet(filepath.Join(dir, "other"))
+	if err != nil {
+		return err
+	}
+	if err := writeBundle(other, filepath.Join(dir, "other.bundle")); err != nil {
+		return err
+	}
+	home, err := made.AddKiosk(fleet.Place{Venue: "arena", Kiosk: "gate-1"})
+	if err != nil {
+		return err
+	}
+	pin, err := made.Pin()
+	if err != nil {
+		return err
+	}
+	config := fmt.Sprintf(`venue: arena
+kiosk: gate-1
+root: %s
+state: state
+run: ../run
+venue_key: venue.key
+lanes:
+  - name: in-1
+    scanner: {port: /dev/gatehouse-none}
+    gpio: {relay: {line: simulated}}
+`, pin)
+	if err := os.WriteFile(filepath.Join(home, "gatehouse.yaml"), []byte(config), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(home, filepath.Join(dir, "kiosk"))
+}
+
+func newFleet(dir string) (*folder.Folder, error) {
+	made, err := folder.Init(dir, time.Now(), "arena")
+	if err != nil {
+		return nil, err
+	}
+	return made, made.AddIssuer("arena", folder.IssuerOptions{})
+}
+
+func writeBundle(f *folder.Folder, path string) error {
+	b, err := f.Bundle("arena", time.Now())
+	if err != nil {
+		return err
+	}
+	text, err := b.Encode()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
+}
+
+// waitKiosk waits until a kiosk answers in a folder:
+//
+//	waitkiosk FOLDER
+func waitKiosk(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitkiosk FOLDER")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	poll := time.NewTicker(20 * time.Millisecond)
+	defer poll.Stop()
+	for {
+		status, err := client.Dial(ts.MkAbs(args[0])).Status(ctx)
+		if err == nil && len(status.Lanes) == 1 && status.Lanes[0].Gate == "in service" {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ts.Fatalf("no kiosk answers: %v", err)
+		case <-poll.C:
+		}
+	}
+}
