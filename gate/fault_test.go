@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,6 +214,48 @@ func TestHangingRelayIsReportedAndTheLaneComesBackWithIt(t *testing.T) {
 	})
 }
 
+// The driver comes back in the moment in which the watch has acted and has not yet told: what is told last is that all
+// is well.
+func TestLaneThatComesBackWhileItIsCalledStuckIsNotCalledSoForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := gatetest.New(gatetest.Config{})
+		var mu sync.Mutex
+		var last error
+		var told atomic.Bool
+		g, err := gate.New(gate.Config{Lane: "north", State: func(err error) {
+			if errors.Is(err, gate.ErrStuck) && !told.Swap(true) {
+				board.Clear("north", gate.Red)
+				time.Sleep(100 * time.Millisecond) // the watch is kept from running; the loop is not
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			last = err
+		}}, board.Lines("north"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- g.Run(ctx) }()
+		synctest.Wait()
+		board.Fail("north", gate.Red, gatetest.Hang, 1)
+		if err := g.Refuse(ctx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		mu.Lock()
+		if last != nil {
+			t.Errorf("the lane works and is said to be: %v", last)
+		}
+		mu.Unlock()
+		stop()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestStopWhileTheDriverHangsReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := on(t, gate.Config{}, nil)
@@ -330,9 +374,9 @@ func TestPanicOfACallbackEndsRunAtTheInertLevel(t *testing.T) {
 		b := on(t, gate.Config{Pulse: 2 * time.Second, Alive: func() { panic("defect") }}, nil)
 		o := <-b.admit(context.Background(), entrytest.Grant(t, "north"))
 		b.wantFault(o, gate.ErrPanic, 500*time.Millisecond)
-		b.wantEdges("0s relay on", "0s green on", "500ms relay off", "500ms green off")
-		if err := <-b.ran; !errors.Is(err, gate.ErrPanic) {
+		if err := <-b.ran; !errors.Is(err, gate.ErrPanic) { // the lamps go out after the answer
 			t.Errorf("Run returned %v", err)
 		}
+		b.wantEdges("0s relay on", "0s green on", "500ms relay off", "500ms green off")
 	})
 }

@@ -6,6 +6,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime/debug"
 	"time"
 
@@ -53,7 +54,7 @@ const (
 	stopTries  = 5
 )
 
-var errUnconfirmed = errors.New("gate: the inert level was not driven yet")
+var errUnconfirmed = fmt.Errorf("gate: %w: the inert level was not driven yet", ErrFault)
 
 func newLoop(g *Gate) *loop {
 	return &loop{

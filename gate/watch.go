@@ -45,6 +45,7 @@ func (g *Gate) watch(ctx context.Context, done <-chan error) error {
 				return err
 			}
 			g.cfg.State(err)
+			g.takeOver() // again: a loop that came back before this was told has to tell after it how it is
 		}
 	}
 }
