@@ -165,7 +165,7 @@ func (k *kiosk) status() client.Status {
 	for _, l := range k.lanes {
 		lane := l.status()
 		s.Lanes = append(s.Lanes, lane)
-		if lane.Gate == inService && (s.Data.Freshness == "fresh" || s.Data.Freshness == "stale") {
+		if l.serving.Load() && (s.Data.Freshness == "fresh" || s.Data.Freshness == "stale") {
 			s.Ready = true
 		}
 	}

@@ -29,7 +29,7 @@ type lane struct {
 	log     *slog.Logger
 	scanner *scanner.Scanner
 	box     mailbox
-	serving atomic.Bool // a gate is there to answer at
+	serving atomic.Bool // a gate is there to answer at, and its relay does what it is told
 
 	mu  sync.Mutex
 	now client.Lane
@@ -129,12 +129,11 @@ func (l *lane) serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, lines.Close()) }()
 	g, err := gate.New(gate.Config{
 		Lane: l.cfg.Name, Pulse: time.Duration(l.cfg.Pulse), Refusal: time.Duration(l.cfg.Refusal), Inert: l.cfg.Inert,
-		State: func(err error) { l.kiosk.health.set(l.gateCondition(), err) },
+		State: l.gateState,
 	}, lines)
 	if err != nil {
 		return err
 	}
-	l.serving.Store(true)
 	defer l.serving.Store(false)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
@@ -153,6 +152,16 @@ func (l *lane) serve(ctx context.Context) (err error) {
 		}
 	})
 	return group.Wait()
+}
+
+// gateState hears how the gate's outputs are. Without a lamp the lane works on; while its relay cannot be relied on
+// nobody's use is taken for a gate that will not open.
+func (l *lane) gateState(err error) {
+	serving := !errors.Is(err, gate.ErrFault) && !errors.Is(err, gate.ErrStuck)
+	if !l.serving.Swap(serving) && serving {
+		l.scanner.Forget() // whoever was sent away may show the same code
+	}
+	l.kiosk.health.set(l.gateCondition(), err)
 }
 
 // deliver takes a scan from the scanner. While no gate is in service nobody can be shown an answer; that it was read is
@@ -181,6 +190,10 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	if time.Since(scan.At) > keptScan {
 		l.scanner.Forget()
 		l.refuse(ctx, g, entry.ReasonWait)
+		return
+	}
+	if !l.serving.Load() { // the gate failed while the scan waited for its turn
+		l.refuse(ctx, g, entry.ReasonOutOfOrder)
 		return
 	}
 	dec := l.kiosk.decider.Decide(ctx, entry.Lane{Name: l.cfg.Name}, scan.Code, l.kiosk.time.moment())

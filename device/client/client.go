@@ -58,7 +58,7 @@ type Status struct {
 type Lane struct {
 	Name     string            `json:"name"`
 	Scanner  string            `json:"scanner"` // "connected", or what is wrong
-	Gate     string            `json:"gate"`    // "in service", or what is wrong
+	Gate     string            `json:"gate"`    // "in service", or what is wrong; only a lamp may be
 	Scans    uint64            `json:"scans"`   // since start
 	Outcomes map[string]uint64 `json:"outcomes"`
 	Last     string            `json:"last,omitempty"` // reason of the last decision
