@@ -40,6 +40,9 @@ func Decode(text []byte, v any) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return &Fault{1, errors.New("the file is empty")}
 	}
+	if f := moreDocuments(text); f != nil {
+		return f
+	}
 	err := yaml.UnmarshalWithOptions(text, v, yaml.Strict())
 	if err == nil {
 		return nil
@@ -49,6 +52,40 @@ func Decode(text []byte, v any) error {
 		return &Fault{at.GetToken().Position.Line, errors.New(at.GetMessage())}
 	}
 	return &Fault{quotedLine(text, err), err}
+}
+
+// moreDocuments is the fault of a text that goes on after its first document: the decoder would read that one and drop
+// the rest without a word. A marker at the start of a line is never content (YAML 1.2.2, rule c-forbidden).
+func moreDocuments(text []byte) *Fault {
+	var content, marked, ended bool
+	number := 0
+	for line := range bytes.Lines(text) {
+		number++
+		line = bytes.TrimRight(line, " \t\r\n")
+		switch {
+		case len(line) == 0 || bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("#")):
+			continue
+		case isMarker(line, "---"):
+			if content || marked || ended {
+				return &Fault{number, errMoreDocuments}
+			}
+			marked = true
+		case isMarker(line, "..."):
+			ended = true
+		case ended:
+			return &Fault{number, errMoreDocuments}
+		default:
+			content = true
+		}
+	}
+	return nil
+}
+
+var errMoreDocuments = errors.New("a second document begins here; a file has one: take the line out that begins it, or make it a file of its own")
+
+func isMarker(line []byte, marker string) bool {
+	rest, ok := bytes.CutPrefix(line, []byte(marker))
+	return ok && (len(rest) == 0 || rest[0] == ' ' || rest[0] == '\t')
 }
 
 // Line finds the line of a YAML path such as "$.accept[1].all[0]", or of its nearest parent that is there; 1 if none is.

@@ -25,6 +25,11 @@ func TestDecode(t *testing.T) {
 		{"key twice", "name: a\n\nname: b\n", "3: "},
 		{"another type", "items:\n  - {a: b}\n", "2: "},
 		{"a type that reads text", "name: a\nwait: soon\n", `2: entry: "soon" is not a duration`},
+		{"marked as a document", "---\nname: a\n", ""},
+		{"a second document", "name: a\n---\nwait: 2d\n", "2: a second document begins here"},
+		{"a second document that is empty", "name: a\n---\n", "2: a second document begins here"},
+		{"an empty first document", "---\n---\nname: a\n", "2: a second document begins here"},
+		{"text after the end", "name: a\n...\nwait: 2d\n", "3: a second document begins here"},
 		{"no YAML", "name: [\n", "1: "},
 		{"large", strings.Repeat("#\n", MaxSize), "1: the file is larger"},
 	} {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"gatehouse/credential"
 	"gatehouse/entry"
@@ -22,10 +23,11 @@ type batch struct {
 	now         func() time.Time
 	diagnostics io.Writer
 	lists       map[string]*trustList // by their JSON: most lines of a file repeat one list
+	listed      int                   // bytes of JSON in lists
 }
 
-// maxLists bounds the memory of trust lists.
-const maxLists = 1024
+// maxListed bounds the trust lists that are kept, in bytes of JSON.
+const maxListed = 32 << 20
 
 // question is a line of input. Members are read one by one, so that the id comes back whatever is
 // wrong with the others.
@@ -112,9 +114,9 @@ func optional(text json.RawMessage, v any) error {
 	return json.Unmarshal(text, v)
 }
 
-// echo is the id as it came, if it is a text or a number.
+// echo is the id as it came, if it is a text of whole characters or a number.
 func (q *question) echo() json.RawMessage {
-	if len(q.ID) > 0 && strings.ContainsRune("\"-0123456789", rune(q.ID[0])) {
+	if len(q.ID) > 0 && utf8.Valid(q.ID) && strings.ContainsRune("\"-0123456789", rune(q.ID[0])) {
 		return q.ID
 	}
 	return json.RawMessage(`""`)
@@ -157,8 +159,9 @@ func (b *batch) trustOf(number int, text json.RawMessage) *trustList {
 	for _, f := range faults {
 		fmt.Fprintf(b.diagnostics, "gatehouse: line %d: %s\n", number, f)
 	}
-	if len(b.lists) >= maxLists {
+	if b.listed += len(text); b.listed > maxListed {
 		clear(b.lists)
+		b.listed = len(text)
 	}
 	b.lists[string(text)] = list
 	return list

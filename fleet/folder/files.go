@@ -113,7 +113,12 @@ func (f *Folder) lock() (unlock func(), err error) {
 		l.Close()
 		return nil, fmt.Errorf("folder: %s is in use by another gatehouse-fleet; wait for it and try again: %w", f.dir, err)
 	}
-	return func() { l.Close() }, nil
+	return func() {
+		// A child that this process is just starting holds a copy of the descriptor until it has become its program:
+		// closing ours alone would leave the folder locked for that long.
+		_ = unix.Flock(int(l.Fd()), unix.LOCK_UN)
+		l.Close()
+	}, nil
 }
 
 func exists(path string) bool {
