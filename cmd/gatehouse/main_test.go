@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -172,5 +173,13 @@ func skip(t *testing.T, answers *json.Decoder) {
 	var a answer
 	if err := answers.Decode(&a); err != nil || a.Reason != "malformed" {
 		t.Fatalf("%+v, %v", a, err)
+	}
+}
+
+// An answer is JSON whatever the id was: a client that decodes it as UTF-8 must not fail.
+func TestIDThatIsNoTextIsNotEchoed(t *testing.T) {
+	b := &batch{now: time.Now, diagnostics: io.Discard, lists: map[string]*trustList{}, trust: &trustList{}}
+	if a := b.answer(1, []byte("{\"id\":\"bad\xff\",\"code\":\"x\"}")); string(a.ID) != `""` || a.Reason != "unrecognised" {
+		t.Errorf("answered id %q, reason %s", a.ID, a.Reason)
 	}
 }
