@@ -27,6 +27,7 @@ import (
 type api struct {
 	kiosk           *kiosk
 	status, control net.Listener
+	importing       chan struct{} // holds the one import under way
 }
 
 const (
@@ -46,7 +47,7 @@ func (k *kiosk) listen() (*api, error) {
 	if err != nil {
 		return nil, errors.Join(err, status.Close())
 	}
-	return &api{k, status, control}, nil
+	return &api{k, status, control, make(chan struct{}, 1)}, nil
 }
 
 // listenUnix takes the place of a socket that a killed daemon left. The state folder's lock, taken before, tells that
@@ -77,15 +78,21 @@ func (a *api) serve(ctx context.Context) error {
 		listener net.Listener
 		mux      *http.ServeMux
 	}{{a.status, read}, {a.control, act}} {
-		server := &http.Server{Handler: s.mux, ReadHeaderTimeout: 5 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+		server := &http.Server{Handler: s.mux, ReadHeaderTimeout: idleMost, ReadTimeout: requestMost, WriteTimeout: answerMost, IdleTimeout: idleMost,
+			BaseContext: func(net.Listener) context.Context { return ctx }}
 		group.Go(func() error {
-			if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			if err := server.Serve(limit(s.listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 				return fmt.Errorf("device: local API: %w", err)
 			}
 			return nil
 		})
 		group.Go(func() error {
 			<-ctx.Done()
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastAnswer)
+			defer cancel()
+			if server.Shutdown(last) == nil {
+				return nil
+			}
 			return server.Close()
 		})
 	}
@@ -106,12 +113,26 @@ func (a *api) getLedgerCheck(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *api) postImport(w http.ResponseWriter, r *http.Request) {
-	changed, err := a.kiosk.importBundle(r.Context(), http.MaxBytesReader(w, r.Body, client.MaxBundle))
+	changed, err := a.importBody(w, r)
 	if err != nil {
 		reply(w, http.StatusUnprocessableEntity, client.Failure{Error: err.Error()})
 		return
 	}
 	reply(w, http.StatusOK, client.Imported{Changed: changed})
+}
+
+// importBody imports what is sent. One bundle at a time is in memory.
+func (a *api) importBody(w http.ResponseWriter, r *http.Request) ([]string, error) {
+	select {
+	case a.importing <- struct{}{}:
+		defer func() { <-a.importing }()
+	case <-r.Context().Done():
+		return nil, fmt.Errorf("device: nothing was imported: %w", r.Context().Err())
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestMost)); err != nil {
+		return nil, fmt.Errorf("device: %w", err)
+	}
+	return a.kiosk.importBundle(r.Context(), http.MaxBytesReader(w, r.Body, client.MaxBundle))
 }
 
 func (a *api) postAcceptLoss(w http.ResponseWriter, r *http.Request) {

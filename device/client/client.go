@@ -32,9 +32,17 @@ const DefaultRun = "/run/gatehouse"
 // MaxBundle bounds a bundle that is sent for import, in bytes.
 const MaxBundle = 64 << 20
 
+// How long an answer is waited for. The long ones write to a slow card, or read a whole ledger.
+const (
+	soon = 10 * time.Second
+	late = 5 * time.Minute
+)
+
 var (
 	// ErrNotRunning means that nothing listens: the daemon is dead or keeps its sockets elsewhere.
 	ErrNotRunning = errors.New("no kiosk answers here")
+	// ErrSilent means that a daemon is there and says nothing: it hangs, or is stopped.
+	ErrSilent = errors.New("the kiosk does not answer")
 	// ErrPermission means that this user may not use the socket.
 	ErrPermission = errors.New("you may not use this socket")
 	// ErrRefused is wrapped around what the kiosk refused, with its own words.
@@ -136,27 +144,29 @@ func over(socket string) *http.Client {
 // Status asks how the kiosk is.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	var s Status
-	return &s, c.call(ctx, c.status, http.MethodGet, "/v1/status", nil, &s)
+	return &s, c.call(ctx, soon, c.status, http.MethodGet, "/v1/status", nil, &s)
 }
 
 // Import hands the kiosk a bundle of signed documents. It is applied whole or not at all.
 func (c *Client) Import(ctx context.Context, bundle []byte) (*Imported, error) {
 	var i Imported
-	return &i, c.call(ctx, c.control, http.MethodPost, "/v1/import", bundle, &i)
+	return &i, c.call(ctx, late, c.control, http.MethodPost, "/v1/import", bundle, &i)
 }
 
 // CheckLedger has the kiosk follow the chain of its events; the error of a broken one is ErrRefused.
 func (c *Client) CheckLedger(ctx context.Context) (*Chain, error) {
 	var chain Chain
-	return &chain, c.call(ctx, c.status, http.MethodGet, "/v1/ledger/check", nil, &chain)
+	return &chain, c.call(ctx, late, c.status, http.MethodGet, "/v1/ledger/check", nil, &chain)
 }
 
 // AcceptLoss tells the kiosk to go on without the ledger that it lost.
 func (c *Client) AcceptLoss(ctx context.Context) error {
-	return c.call(ctx, c.control, http.MethodPost, "/v1/ledger/accept-loss", nil, &struct{}{})
+	return c.call(ctx, soon, c.control, http.MethodPost, "/v1/ledger/accept-loss", nil, &struct{}{})
 }
 
-func (c *Client) call(ctx context.Context, via *http.Client, method, path string, body []byte, answer any) error {
+func (c *Client) call(ctx context.Context, patience time.Duration, via *http.Client, method, path string, body []byte, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, "http://kiosk"+path, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
@@ -168,7 +178,7 @@ func (c *Client) call(ctx context.Context, via *http.Client, method, path string
 	defer resp.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(resp.Body, 16<<20))
 	if err != nil {
-		return fmt.Errorf("client: %w", err)
+		return c.explain(err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		var f Failure
@@ -189,6 +199,8 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("client: %w (%s); start it with: systemctl start gatehoused, or name its folder with --run", ErrNotRunning, c.run)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("client: %w (%s); become root or join the group of the sockets", ErrPermission, c.run)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("client: %w (%s); it may be busy, or hang: look at its log, and restart it with: systemctl restart gatehoused", ErrSilent, c.run)
 	}
 	return fmt.Errorf("client: %w", err)
 }
