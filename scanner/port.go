@@ -18,6 +18,8 @@ const (
 	longestTick = 25 * time.Millisecond
 	// settleMost bounds the wait for a quiet line after opening.
 	settleMost = time.Second
+	// lateRead is how long after the one before a read counts as late: its bytes may have waited since then.
+	lateRead = time.Second
 	// A port that fails is tried again after retryFirst, then after twice as long each time.
 	retryFirst = 200 * time.Millisecond
 	retryMost  = 2 * time.Second
@@ -80,9 +82,14 @@ func (s *Scanner) session(ctx context.Context, deliver func(Scan)) error {
 
 	framer := s.framer()
 	found := func(f Frame) { s.found(f, deliver) }
-	for ctx.Err() == nil {
+	for last := time.Now(); ctx.Err() == nil; {
 		n, err := s.read(port, buf)
-		at := time.Now()
+		now := time.Now()
+		at := now
+		if now.Sub(last) > lateRead {
+			at = last // this program was kept from running
+		}
+		last = now
 		switch {
 		case err != nil:
 			return err

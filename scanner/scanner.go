@@ -52,7 +52,8 @@ type Scan struct {
 	// Code is the text as it was read, without terminator, AIM identifier and ECI prefix. It is 1 to
 	// MaxFrame bytes long, holds neither CR nor LF, and may hold any other byte.
 	Code string
-	// At is when the last byte of the code was read, with a monotonic reading.
+	// At is when the last byte of the code was read, with a monotonic reading. Where this program was kept from
+	// reading for more than a second (stopped, starved) it is when it read before: the code may be that old.
 	At time.Time
 	// Symbology is the AIM symbology identifier (ISO/IEC 15424) such as "]Q1", "" where none was sent.
 	Symbology string
