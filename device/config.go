@@ -4,6 +4,7 @@
 package device
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"gatehouse/fleet"
 	"gatehouse/gate"
 	"gatehouse/gate/gpio"
+	"gatehouse/scanner"
 	"gatehouse/yamlfile"
 )
 
@@ -132,7 +134,7 @@ func (c *Config) check() (path string, err error) {
 	if len(c.Lanes) > maxLanes {
 		return "$.lanes", fmt.Errorf("has %d lanes, at most %d are allowed", len(c.Lanes), maxLanes)
 	}
-	names, ports := map[string]bool{}, map[string]bool{}
+	names, ports, lines := map[string]bool{}, map[string]bool{}, map[chipLine]string{}
 	for i := range c.Lanes {
 		at := fmt.Sprintf("$.lanes[%d]", i)
 		l := &c.Lanes[i]
@@ -142,12 +144,34 @@ func (c *Config) check() (path string, err error) {
 		if names[l.Name] {
 			return at + ".name", fmt.Errorf("two lanes are named %s", l.Name)
 		}
-		if ports[l.Scanner.Port] {
+		port := target(l.Scanner.Port)
+		if ports[port] {
 			return at + ".scanner.port", errors.New("two lanes share this scanner")
 		}
-		names[l.Name], ports[l.Scanner.Port] = true, true
+		names[l.Name], ports[port] = true, true
+		for _, o := range []gpio.Line{l.GPIO.Relay, l.GPIO.Green, l.GPIO.Red} {
+			line := chipLine{cmp.Or(l.GPIO.Chip, "gpiochip0"), o.Name}
+			if other, taken := lines[line]; taken {
+				return at + ".gpio", fmt.Errorf("line %s is lane %s's already; give each output its own line", o.Name, other)
+			}
+			if o.Name != "" {
+				lines[line] = l.Name
+			}
+		}
 	}
 	return "", nil
+}
+
+// chipLine is one line of a GPIO chip, as a config names it.
+type chipLine struct{ chip, line string }
+
+// target is the device that a path leads to now, or the path where there is none yet: a scanner has several names, and
+// root may open it by each of them.
+func target(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path)
 }
 
 func (l *LaneConfig) check() (field string, err error) {
@@ -174,7 +198,15 @@ func (l *LaneConfig) check() (field string, err error) {
 	if !filepath.IsAbs(l.Scanner.Port) {
 		return "scanner.port", fmt.Errorf("%q is not an absolute path", l.Scanner.Port)
 	}
+	if _, err := scanner.Open(l.Scanner.config()); err != nil {
+		return "scanner", err
+	}
 	return "", nil
+}
+
+// config is what the scanner's room needs to know.
+func (s ScannerConfig) config() scanner.Config {
+	return scanner.Config{Port: s.Port, Baud: s.Baud, IdleGap: time.Duration(s.IdleGap), SameCode: time.Duration(s.SameCode)}
 }
 
 func readVenueKey(path string) ([]byte, error) {

@@ -88,6 +88,10 @@ func TestConfigFaults(t *testing.T) {
 		{"pulse", "pulse: 700ms", "pulse: 1ms", "yaml:11: lanes[0].pulse: 1ms is not between 100ms and 8s"},
 		{"duration", "pulse: 700ms", "pulse: soon", "yaml:11: "},
 		{"no relay", "relay: {line: relay1}", "green: {line: green1}", "lanes[1].gpio: "},
+		{"one relay for two lanes", "relay: {line: relay1}", "relay: {line: relay0}", "yaml:21: lanes[1].gpio: line relay0 is lane in-1's already"},
+		{"another lane's lamp", "relay: {line: relay1}", "relay: {line: relay1}, red: {line: green0}", "lanes[1].gpio: line green0 is lane in-1's already"},
+		{"baud", "baud: 115200", "baud: 5", "yaml:13: lanes[0].scanner: scanner: unusable configuration: baud 5: give 300 to 4000000"},
+		{"port by a detour", "by-id/scanner-2", "by-path/../by-id/scanner-1", "lanes[1].scanner.port: two lanes share this scanner"},
 		{"no lanes", goodConfig[strings.Index(goodConfig, "lanes:"):], "", "lanes: is missing"},
 		{"no key file", "venue_key: venue.key", "venue_key: other.key", "other.key: no such file or directory; gatehouse-fleet kiosk add"},
 	} {
@@ -151,4 +155,20 @@ func FuzzConfig(f *testing.F) {
 			t.Errorf("taken although %s: %v", path, err)
 		}
 	})
+}
+
+// Root may open a scanner by each of its names, and each lane would get half of the codes.
+func TestOneScannerByTwoNames(t *testing.T) {
+	dir := t.TempDir()
+	text := goodConfig
+	for _, name := range []string{"scanner-1", "scanner-2"} {
+		link := filepath.Join(dir, name)
+		if err := os.Symlink(os.DevNull, link); err != nil {
+			t.Fatal(err)
+		}
+		text = strings.Replace(text, "/dev/serial/by-id/"+name, link, 1)
+	}
+	if _, err := LoadConfig(writeConfig(t, text)); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "two lanes share this scanner") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -52,11 +52,9 @@ func newLane(k *kiosk, cfg LaneConfig) (*lane, error) {
 	l := &lane{kiosk: k, cfg: cfg, log: k.log.With("lane", cfg.Name), box: newMailbox()}
 	l.now = client.Lane{Name: cfg.Name, Outcomes: map[string]uint64{}}
 	var err error
-	l.scanner, err = scanner.Open(scanner.Config{
-		Port: cfg.Scanner.Port, Baud: cfg.Scanner.Baud, IdleGap: time.Duration(cfg.Scanner.IdleGap),
-		SameCode: time.Duration(cfg.Scanner.SameCode), Log: l.log,
-		State: func(err error) { k.health.set(l.scannerCondition(), err) },
-	})
+	reads := cfg.Scanner.config()
+	reads.Log, reads.State = l.log, func(err error) { k.health.set(l.scannerCondition(), err) }
+	l.scanner, err = scanner.Open(reads)
 	if err != nil {
 		return nil, fmt.Errorf("device: lane %s: %w", cfg.Name, err)
 	}
