@@ -5,7 +5,6 @@ package credential
 
 import (
 	"bytes"
-	"errors"
 	"time"
 )
 
@@ -52,17 +51,7 @@ func decodeGH1(body string) (*statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := new(statement)
-	if s.cose, err = openEnvelope(b, true); err != nil {
-		return nil, err
-	}
-	if len(s.cose.payload) == 0 {
-		return nil, errors.New("no claims")
-	}
-	if err := s.readGH1(s.cose.payload); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return openStatement(b, true, (*statement).readGH1)
 }
 
 func (s *statement) readGH1(payload []byte) error {

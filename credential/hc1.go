@@ -37,17 +37,7 @@ func decodeHC1(body string) (*statement, error) {
 	if b, err = inflate(b); err != nil {
 		return nil, err
 	}
-	s := new(statement)
-	if s.cose, err = openEnvelope(b, false); err != nil {
-		return nil, err
-	}
-	if len(s.cose.payload) == 0 {
-		return nil, errors.New("no claims")
-	}
-	if err := s.readHC1(s.cose.payload); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return openStatement(b, false, (*statement).readHC1)
 }
 
 func (s *statement) readHC1(payload []byte) error {

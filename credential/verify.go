@@ -72,6 +72,21 @@ func (s *statement) verify(trust Trust, at time.Time) (*Pass, error) {
 	return &p, nil
 }
 
+// openStatement takes the COSE_Sign1 in b apart and reads the claims within; strict asks for one encoding.
+func openStatement(b []byte, strict bool, read func(*statement, []byte) error) (s *statement, err error) {
+	s = new(statement)
+	if s.cose, err = openEnvelope(b, strict); err != nil {
+		return nil, err
+	}
+	if len(s.cose.payload) == 0 {
+		return nil, errors.New("no claims")
+	}
+	if err := read(s, s.cose.payload); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
 // signer returns the key whose signature this is. Of several it prefers one that may sign the pass;
 // if none may, forbidden says why. The error is ErrUnknownKey or ErrBadSignature.
 func (s *statement) signer(keys []*Key) (signer *Key, forbidden string, err error) {
