@@ -206,6 +206,9 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	if err := l.kiosk.decider.Settle(context.WithoutCancel(ctx), dec, passage); err != nil {
 		l.kiosk.health.set("record", err)
 	}
+	if passage == entry.NotPassed {
+		l.scanner.Forget() // the use is annulled: the code that is still held in front admits again
+	}
 }
 
 // panicText is a panic's text where it is the runtime's own: any other value might hold a piece of the pass.
