@@ -14,7 +14,8 @@ help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 demo: ## a morning at one gate, played with the real kiosk (KEEP=1 leaves it running)
-	@$(GO) run ./cmd/gatehouse-demo $(if $(KEEP),--keep)
+	@CGO_ENABLED=0 $(GO) build -o bin/ ./cmd/gatehouse-demo
+	@bin/gatehouse-demo $(if $(KEEP),--keep)
 
 build: ## the static binaries of every role, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...

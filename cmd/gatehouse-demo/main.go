@@ -29,6 +29,8 @@ func main() {
 	}
 }
 
+var errEnded = errors.New("ended before the morning was over")
+
 func run(ctx context.Context, args []string) error {
 	if config := os.Getenv(envConfig); config != "" {
 		return runKiosk(ctx, config, os.Getenv(envBoard))
@@ -52,7 +54,12 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer s.close()
-	if err := play(ctx, s, os.Stdout); err != nil {
+	err = play(ctx, s, os.Stdout)
+	if ctx.Err() != nil {
+		s.failed = false // nothing is wrong with a morning that somebody ended
+		return errEnded
+	}
+	if err != nil {
 		return err
 	}
 	if *keep {

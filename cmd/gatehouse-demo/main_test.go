@@ -4,8 +4,10 @@
 package main
 
 import (
+	"bufio"
 	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +27,35 @@ func TestMain(m *testing.M) {
 
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata/script"})
+}
+
+// Whoever ends the morning early leaves nothing behind.
+func TestCtrlC(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command("gatehouse-demo")
+	cmd.Env = append(os.Environ(), "TMPDIR="+dir)
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }).Stop()
+	for lines := bufio.NewScanner(out); lines.Scan() && !strings.Contains(lines.Text(), "yesterday's ticket"); {
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, out)
+	if err := cmd.Wait(); err == nil || !strings.Contains(said.String(), errEnded.Error()) {
+		t.Errorf("ended with %v and said %q", err, said.String())
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 }
 
 // The demo is a check: whatever differs from its script is a fault.

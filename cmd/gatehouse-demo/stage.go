@@ -80,7 +80,7 @@ func newStage(ctx context.Context) (s *stage, err error) {
 	s = &stage{dir: dir}
 	defer func() {
 		if err != nil {
-			s.failed = true
+			s.failed = ctx.Err() == nil
 			s.close()
 		}
 	}()
