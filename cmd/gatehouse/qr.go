@@ -123,8 +123,27 @@ func writePNG(file string, m *gozxing.BitMatrix, scale int) error {
 	if err := png.Encode(&b, img); err != nil {
 		return fmt.Errorf("--png %s: %w", file, err)
 	}
-	if err := os.WriteFile(file, b.Bytes(), 0o600); err != nil {
+	if err := writePrivate(file, b.Bytes()); err != nil {
 		return fmt.Errorf("--png: %w", err)
 	}
 	return nil
+}
+
+// writePrivate writes a file that only this user can read, also where there was one before that others could.
+func writePrivate(file string, content []byte) error {
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil && info.Mode().IsRegular() { // not a pipe or a device
+		err = f.Chmod(0o600)
+	}
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if _, err := f.Write(content); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return f.Close()
 }

@@ -101,3 +101,27 @@ func picture(m *gozxing.BitMatrix, scale int) image.Image {
 	}
 	return img
 }
+
+// A pass is nobody else's to read, also where a file that everybody may read is written over; a device keeps its mode.
+func TestPictureIsPrivate(t *testing.T) {
+	m, err := drawQR("GH1:TEST")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "pass.png")
+	if err := os.WriteFile(file, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	device, err := os.Stat(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{file: 0o600, os.DevNull: device.Mode().Perm()} {
+		if err := writePNG(name, m, 1); err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v, want %v (%v)", name, info.Mode().Perm(), want, err)
+		}
+	}
+}
