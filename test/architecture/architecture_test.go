@@ -219,6 +219,9 @@ func checkAlias(t *testing.T, path string, file *ast.File) {
 		if to, _ := strconv.Unquote(i.Path.Value); to == module+"/sync" && (i.Name == nil || i.Name.Name != "syncer") {
 			t.Errorf(`%s: import gatehouse/sync as syncer: its name is the standard library's`, path)
 		}
+		if i.Name != nil && i.Name.Name == "." {
+			t.Errorf("%s: imports %s with a dot, and nobody sees whose its names are", path, i.Path.Value)
+		}
 	}
 }
 
