@@ -4,6 +4,7 @@
 package device
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,30 @@ func TestBrokenGateTakesNoUse(t *testing.T) {
 		b.board.Clear("in-1", gate.Relay)
 		b.waitStatus("the lane to be well again", func(s *client.Status) bool { return s.Ready })
 		b.expect("ok", code) // held in front all the while
+	}
+}
+
+// Noise on the line fills no disk: each refusal is a durable event. The next good code is read all the same.
+func TestNoiseIsAnsweredAtAHumanPace(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.importBundle()
+	began := time.Now()
+	for i := 0; time.Since(began) < 5*afterRefusal; i++ {
+		if err := b.scanner.Scan(fmt.Sprint("noise ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mark := b.board.Mark()
+	if err := b.scanner.Scan(b.pass(credential.Claims{})); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.board.WaitEdge(b.ctx(), mark, "in-1", gate.Relay, true); err != nil {
+		t.Fatal(err)
+	}
+	s := b.waitStatus("status", func(*client.Status) bool { return true })
+	if most := uint64(time.Since(began)/afterRefusal) + 2; s.Lanes[0].Scans > most {
+		t.Errorf("%d scans were answered, at most %d were expected", s.Lanes[0].Scans, most)
 	}
 }
 

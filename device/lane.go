@@ -82,7 +82,7 @@ func (l *lane) run(ctx context.Context) error {
 
 // keep runs a part of the lane again and again, with pauses, until ctx ends; then it returns how the part ended.
 func (l *lane) keep(ctx context.Context, condition string, part func(context.Context) error) error {
-	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
+	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		began := time.Now()
 		err := guarded(ctx, part)
 		if ctx.Err() != nil {
@@ -93,15 +93,21 @@ func (l *lane) keep(ctx context.Context, condition string, part func(context.Con
 		}
 		l.kiosk.health.set(condition, err)
 		if time.Since(began) > lastRetry {
-			pause = firstRetry
+			wait = firstRetry
 		}
-		again := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			again.Stop()
+		if pause(ctx, wait); ctx.Err() != nil {
 			return nil
-		case <-again.C:
 		}
+	}
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-ctx.Done():
+	case <-over.C:
 	}
 }
 
@@ -176,6 +182,10 @@ func (l *lane) deliver(scan scanner.Scan) {
 // keptScan is how long a scan that came during a passage is still worth deciding: later its guest has moved on.
 const keptScan = 3 * time.Second
 
+// afterRefusal is how long a lane takes no scan after one that it refused. No guest is quicker; noise on the line is, and
+// each refusal is a durable event.
+const afterRefusal = 100 * time.Millisecond
+
 // answer takes one scan to its end. A panic ends this scan alone: its guest is refused and the next is read.
 func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	defer func() {
@@ -199,6 +209,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	if dec.Outcome != entry.Admit {
 		l.note(dec, scan, nil)
 		l.refuse(ctx, g, "")
+		pause(ctx, afterRefusal)
 		return
 	}
 	passage, err := g.Admit(ctx, dec.Grant)
