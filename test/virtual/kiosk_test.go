@@ -168,7 +168,8 @@ func TestKioskStartsInert(t *testing.T) {
 	e := edge(t, m, "relay0", false, restarted)
 	t.Logf("inert %v after the daemon's start", e.At.Sub(restarted).Round(time.Millisecond))
 	edge(t, m, "green0", false, restarted)
-	end = waitLog(t, m, scannerRight, end)
+	// The scanner and the gate come into service each in their own time, and a code is answered once both have.
+	end = max(waitLog(t, m, scannerRight, end), waitLog(t, m, gateRight, end))
 	if edges := m.Lines.Edges(restarted); len(edges) != 2 {
 		t.Errorf("the start moved more than the lines of the open way: %+v", edges)
 	}
