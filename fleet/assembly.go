@@ -52,7 +52,7 @@ func (o *opening) openHeads() ([]verifiedHead, error) {
 	}
 	slices.SortFunc(heads, func(a, b verifiedHead) int { return cmp.Compare(b.doc.Version(), a.doc.Version()) })
 	newest := heads[0].doc
-	if err := o.checkMark(newest, n, newest.Version(), newest.Digest()); err != nil {
+	if err := o.marks.check(newest, n, newest.Version(), newest.Digest()); err != nil {
 		return nil, err
 	}
 	for _, d := range brought {
@@ -88,7 +88,7 @@ func (o *opening) assemble(h verifiedHead) (*assembly, error) {
 			return nil, fmt.Errorf("%s: %w", h.doc, err)
 		}
 	}
-	for _, m := range o.known.Marks {
+	for _, m := range o.everMarked() {
 		n := name{m.Kind, m.Scope}
 		if m.Kind != KindRoot && m.Kind != KindHead && o.known.Place.has(m.Scope) && !named[n] {
 			return nil, fmt.Errorf("%w: %s does not name %s, which is in force here", ErrWithheld, h.doc, n)
@@ -112,7 +112,7 @@ func (o *opening) placeRoot(a *assembly, e Entry) error {
 }
 
 func (o *opening) place(a *assembly, e Entry) error {
-	if err := o.checkMark(e, e.name(), e.Version, e.Digest); err != nil {
+	if err := o.marks.check(e, e.name(), e.Version, e.Digest); err != nil {
 		return err
 	}
 	c := o.find(e.name(), e.Digest)
@@ -164,7 +164,7 @@ func (o *opening) checkBrought(newest *assembly) error {
 			if in, ok := newest.documents[n]; !c.brought || ok && in.Digest() == c.digest {
 				continue
 			}
-			if err := o.checkMark(d, n, d.Version(), c.digest); err != nil {
+			if err := o.marks.check(d, n, d.Version(), c.digest); err != nil {
 				return err
 			}
 			return fmt.Errorf("%w: %s; the newest head here is %s", ErrNotNamed, d, newest.doc)

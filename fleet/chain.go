@@ -35,7 +35,7 @@ func (o *opening) openChain() error {
 	if err := o.checkLeftRoots(); err != nil {
 		return err
 	}
-	return o.applyRoot()
+	return o.openMarks()
 }
 
 // successor finds the root that follows a, or nil. Two that both verify are a fork, which only the holders of the keys
@@ -75,37 +75,6 @@ func (o *opening) checkLeftRoots() error {
 		}
 		if d.Version() > newest.Version() {
 			return fmt.Errorf("%w: %s is here, version %d is not: import a whole bundle", ErrNoRoot, d, newest.Version()+1)
-		}
-	}
-	return nil
-}
-
-// applyRoot refuses an older root, and lets go of the marks of each role whose keys the root has replaced. Otherwise a
-// thief who signed version 2^62 with a stolen key would have locked the kiosk for ever. It is safe because no
-// document that the former keys signed can be brought back: too few of them count any more.
-func (o *opening) applyRoot() error {
-	newest := o.root()
-	m, ok := o.marks[rootName]
-	if !ok {
-		return nil
-	}
-	if newest.doc.Version() < m.Version {
-		return fmt.Errorf("%w: %s; version %d was in force here", ErrOlder, newest.doc, m.Version)
-	}
-	var former []*authority
-	for _, r := range o.chain {
-		if r.doc.Version() == m.Version {
-			if err := o.checkMark(r.doc, rootName, m.Version, r.doc.Digest()); err != nil {
-				return err
-			}
-		}
-		if r.doc.Version() <= m.Version {
-			former = append(former, r)
-		}
-	}
-	for n := range o.marks {
-		if n != rootName && len(former) > 0 && !newest.shares(former, n.kind.Role()) {
-			delete(o.marks, n)
 		}
 	}
 	return nil

@@ -57,7 +57,7 @@ type opening struct {
 	pool  map[name][]*candidate
 	blobs map[Digest][]byte // brought
 	held  map[Digest]bool   // stored already
-	marks map[name]Mark     // that bind; a replaced role's are gone
+	marks marks             // that bind; a replaced role's are gone
 	// others are documents of other kiosks of this venue: they travel in its bundle and are not kept.
 	others []Document
 	chain  []*authority // from the pinned root to the newest
@@ -73,10 +73,7 @@ type candidate struct {
 func newOpening(known Known, at time.Time) *opening {
 	o := &opening{
 		known: known, at: at,
-		pool: map[name][]*candidate{}, blobs: map[Digest][]byte{}, held: map[Digest]bool{}, marks: map[name]Mark{},
-	}
-	for _, m := range known.Marks {
-		o.marks[name{m.Kind, m.Scope}] = m
+		pool: map[name][]*candidate{}, blobs: map[Digest][]byte{}, held: map[Digest]bool{},
 	}
 	for _, d := range known.Blobs {
 		o.held[d] = true
@@ -164,20 +161,6 @@ func (o *opening) believe(c *candidate) (Document, error) {
 func (o *opening) checkTime(c *candidate, d Document) error {
 	if c.brought && !o.at.IsZero() && d.Issued().After(o.at.Add(maxAhead)) {
 		return fmt.Errorf("%w: %s was signed at %s, and it is %s here", ErrTime, d, d.Issued().Format(time.RFC3339), o.at.UTC().Format(time.RFC3339))
-	}
-	return nil
-}
-
-// checkMark refuses what is older than what was believed, and the same version with other content.
-func (o *opening) checkMark(what fmt.Stringer, n name, version uint64, digest Digest) error {
-	m, ok := o.marks[n]
-	switch {
-	case !ok || version > m.Version:
-		return nil
-	case version < m.Version:
-		return fmt.Errorf("%w: %s; version %d was in force here", ErrOlder, what, m.Version)
-	case m.Digest != Digest{} && m.Digest != digest:
-		return fmt.Errorf("%w: %s is %s and was %s here", ErrConflict, what, digest, m.Digest)
 	}
 	return nil
 }

@@ -19,6 +19,9 @@ type Known struct {
 	Documents []Document
 	// Marks are those of the last Update: nothing older is believed, even if the documents are lost.
 	Marks []Mark
+	// Floor are marks of this or an earlier Update that are kept apart from the rest: where the rest was lost or put back
+	// to an earlier state, they still bind.
+	Floor []Mark
 	// Blobs are the digests of the blobs that are stored and were taken from an Update.
 	Blobs []Digest
 }
