@@ -22,6 +22,8 @@ type belief struct {
 	keys    map[keyName][]*credential.Key
 	issuers map[string]bool
 	lists   map[string]*hashSet // by issuer; nil where the head names a list that is not here
+
+	believed Believed
 }
 
 // keyName is what a pass names a key by. HC1 passes name no issuer: their keys are also under "".
@@ -35,6 +37,7 @@ func newBelief(t *Trust, tx int, u *fleet.Update, lists map[string]*listRecord) 
 	b := &belief{
 		trust: t, tx: tx, terms: u.Terms(),
 		keys: map[keyName][]*credential.Key{}, issuers: map[string]bool{}, lists: map[string]*hashSet{},
+		believed: Believed{Signed: u.Terms().Signed, Pin: t.pin, Marks: u.Marks(), HeadRoot: u.HeadRoot()},
 	}
 	for _, name := range u.Issuers() {
 		b.issuers[name] = true

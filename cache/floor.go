@@ -24,8 +24,9 @@ import (
 // Only verified signed times and the time that passed since raise it. The wall clock never does: one wrong step of NTP
 // would otherwise make every later and right time a past one, for ever.
 type Floor struct {
-	path string
-	boot func() (Boot, error)
+	path  string
+	boot  func() (Boot, error)
+	built time.Time
 
 	mu     sync.Mutex
 	record floorRecord
@@ -53,6 +54,9 @@ type floorRecord struct {
 	Elapsed  int64        `cbor:"4,keyasint,omitempty"` // nanoseconds
 	Ledger   string       `cbor:"5,keyasint,omitempty"`
 	Marks    []fleet.Mark `cbor:"6,keyasint,omitempty"`
+	Pin      fleet.Digest `cbor:"7,keyasint,omitempty"` // of the root under which the marks are
+	Last     uint64       `cbor:"8,keyasint,omitempty"` // event of the ledger
+	Link     Link         `cbor:"9,keyasint,omitempty"` // at Last
 }
 
 const maxFloor = 1 << 20
@@ -63,7 +67,7 @@ var floorMagic = []byte("gatehouse floor 1\n")
 // OpenFloor reads both copies of the floor at path (path.a and path.b) and takes the newer. Where there is none it
 // begins a new one, and writes nothing before the first Raise. A copy that cannot be read is told by Fault.
 func OpenFloor(path string, o FloorOptions) (*Floor, error) {
-	f := &Floor{path: path, boot: o.Boot}
+	f := &Floor{path: path, boot: o.Boot, built: o.Built}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, fmt.Errorf("cache: the floor: %w", err)
 	}
@@ -123,38 +127,62 @@ func (f *Floor) stamp(at int64) error {
 	return nil
 }
 
-// Ledger is the id of the ledger that this kiosk keeps, "" before the first.
-func (f *Floor) Ledger() string {
+// Ledger is what the kiosk's ledger was at least; zero before the first.
+func (f *Floor) Ledger() Kept {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.record.Ledger
+	return Kept{ID: f.record.Ledger, Last: f.record.Last, Link: f.record.Link}
 }
 
-// Marks are the highest versions that were believed; they outlive trust.db.
-func (f *Floor) Marks() []fleet.Mark {
+// Marks are the highest versions that were believed under the root of this digest; they outlive trust.db. A kiosk that
+// was given to another fleet begins with none.
+func (f *Floor) Marks(pin fleet.Digest) []fleet.Mark {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.record.Pin != pin {
+		return nil
+	}
 	return slices.Clone(f.record.Marks)
 }
 
-// Raise notes a signed time that was verified (zero: none), the marks that go with it (nil: as they are) and the ledger
-// ("": as it is), and writes all with the time that passed. The time never falls.
-func (f *Floor) Raise(signed time.Time, marks []fleet.Mark, ledger string) error {
+// Believed is what a kiosk believes, as far as a floor keeps it. Trust.Believed tells it.
+type Believed struct {
+	Signed time.Time    // the verified signed time of the head in force; zero: none
+	Pin    fleet.Digest // of the first root
+	Marks  []fleet.Mark // nil: nothing is believed, and the floor keeps what it has
+	// HeadRoot is the root that replaced the keys for heads, 0 for none that is known. What heads under an earlier root
+	// said of the time counts no more, or a thief who signed a time ten years ahead would have spoilt the clock for good.
+	HeadRoot uint64
+}
+
+// Kept is a ledger up to one event. Ledger.Kept tells it.
+type Kept struct {
+	ID   string // zero: the floor keeps what it has
+	Last uint64 // number of the event, 0 for none
+	Link Link   // the chain's hash there
+}
+
+// Raise notes what is believed and kept, and writes it with the time that passed. The time falls only where the keys for
+// heads were replaced since the floor was written.
+func (f *Floor) Raise(b Believed, k Kept) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now, err := f.now()
 	if err != nil {
 		return err
 	}
-	if !signed.IsZero() {
-		now = max(now, signed.UnixNano())
-	}
 	before := f.record
-	if marks != nil {
-		f.record.Marks = slices.Clone(marks)
+	if b.Pin == f.record.Pin && b.HeadRoot > rootVersion(f.record.Marks) {
+		now = max(f.built.UnixNano(), 0) // of an unknown build, 1970
 	}
-	if ledger != "" {
-		f.record.Ledger = ledger
+	if !b.Signed.IsZero() {
+		now = max(now, b.Signed.UnixNano())
+	}
+	if b.Marks != nil {
+		f.record.Pin, f.record.Marks = b.Pin, slices.Clone(b.Marks)
+	}
+	if k.ID != "" {
+		f.record.Ledger, f.record.Last, f.record.Link = k.ID, k.Last, k.Link
 	}
 	if err := f.stamp(now); err != nil {
 		f.record = before
@@ -166,6 +194,15 @@ func (f *Floor) Raise(signed time.Time, marks []fleet.Mark, ledger string) error
 		return err
 	}
 	return nil
+}
+
+func rootVersion(marks []fleet.Mark) uint64 {
+	for _, m := range marks {
+		if m.Kind == fleet.KindRoot {
+			return m.Version
+		}
+	}
+	return 0
 }
 
 // copyPath names the copy that a sequence number is written to: each in turn, so that the other is whole at any time.

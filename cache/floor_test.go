@@ -40,7 +40,7 @@ func floorTime(t *testing.T, f *Floor) time.Time {
 
 func raise(t *testing.T, f *Floor, signed time.Time) {
 	t.Helper()
-	if err := f.Raise(signed, nil, ""); err != nil {
+	if err := f.Raise(Believed{Signed: signed}, Kept{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -86,14 +86,18 @@ func TestFloorBeginsAtTheBuild(t *testing.T) {
 func TestFloorKeepsMarksAndLedger(t *testing.T) {
 	path, boot := filepath.Join(t.TempDir(), "floor"), &testBoot{Boot{ID: "one"}}
 	marks := []fleet.Mark{{Kind: fleet.KindHead, Scope: "arena", Version: 7, Digest: fleet.DigestOf([]byte("head"))}}
+	pin, kept := fleet.DigestOf([]byte("root")), Kept{ID: "abcd", Last: 9, Link: Link{1, 2, 3}}
 	f := openFloor(t, path, boot)
-	if err := f.Raise(morning, marks, "abcd"); err != nil {
+	if err := f.Raise(Believed{Signed: morning, Pin: pin, Marks: marks}, kept); err != nil {
 		t.Fatal(err)
 	}
 	raise(t, f, time.Time{}) // neither is forgotten by a later write
 	f = openFloor(t, path, boot)
-	if got := f.Marks(); len(got) != 1 || got[0] != marks[0] || f.Ledger() != "abcd" {
-		t.Errorf("marks %v, ledger %q", got, f.Ledger())
+	if got := f.Marks(pin); len(got) != 1 || got[0] != marks[0] || f.Ledger() != kept {
+		t.Errorf("marks %v, ledger %v", got, f.Ledger())
+	}
+	if got := f.Marks(fleet.DigestOf([]byte("another fleet"))); got != nil {
+		t.Errorf("marks of another root bind: %v", got)
 	}
 }
 
@@ -171,10 +175,43 @@ func TestFloorThatCannotBeWrittenStaysAsItIs(t *testing.T) {
 	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Raise(morning.Add(time.Hour), nil, "abcd"); err == nil {
+	if err := f.Raise(Believed{Signed: morning.Add(time.Hour)}, Kept{ID: "abcd"}); err == nil {
 		t.Fatal("written into a folder that is gone")
 	}
-	if got := floorTime(t, f); !got.Equal(morning) || f.Ledger() != "" {
-		t.Errorf("what could not be written is believed: %v %q", got, f.Ledger())
+	if got := floorTime(t, f); !got.Equal(morning) || f.Ledger() != (Kept{}) {
+		t.Errorf("what could not be written is believed: %v %v", got, f.Ledger())
+	}
+}
+
+// A thief of the head's key signs a time ten years ahead. Once the root has replaced the key, what that key said of the
+// time counts no more, also where the floor could not be written in between.
+func TestPoisonedTimeIsFreedByANewRoot(t *testing.T) {
+	path, boot := filepath.Join(t.TempDir(), "floor"), &testBoot{Boot{ID: "one"}}
+	pin, poison := fleet.DigestOf([]byte("root")), morning.AddDate(10, 0, 0)
+	under := func(root uint64) []fleet.Mark {
+		return []fleet.Mark{{Kind: fleet.KindRoot, Scope: fleet.ScopeAll, Version: root}}
+	}
+	f, err := OpenFloor(path, FloorOptions{Boot: boot.read, Built: morning.AddDate(0, -1, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		what string
+		b    Believed
+		want time.Time
+	}{
+		{"poisoned", Believed{Signed: poison, Pin: pin, Marks: under(1)}, poison},
+		{"the thief signs no older time away", Believed{Signed: morning, Pin: pin, Marks: under(1), HeadRoot: 1}, poison},
+		{"a new root that leaves the head's key", Believed{Signed: morning, Pin: pin, Marks: under(2)}, poison},
+		{"a new root of another fleet", Believed{Signed: morning, Pin: fleet.DigestOf(nil), HeadRoot: 9}, poison},
+		{"the key is replaced", Believed{Signed: morning, Pin: pin, Marks: under(3), HeadRoot: 3}, morning},
+		{"it is told again later", Believed{Signed: morning.Add(-time.Hour), Pin: pin, Marks: under(3), HeadRoot: 3}, morning},
+	} {
+		if err := f.Raise(step.b, Kept{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := floorTime(t, f); !got.Equal(step.want) {
+			t.Errorf("%s: the floor is %v, want %v", step.what, got, step.want)
+		}
 	}
 }

@@ -27,6 +27,9 @@ var ErrNoBelief = errors.New("cache: there are no signed documents on this kiosk
 type TrustOptions struct {
 	Pin   fleet.Digest // of the first root, from the kiosk's own config
 	Place fleet.Place
+	// Floor are the marks of Floor.Marks: a store that was put back behind them is set aside, and a lost one does not open
+	// the way to older documents.
+	Floor []fleet.Mark
 	Log   *slog.Logger // nil: nothing is logged
 }
 
@@ -36,6 +39,7 @@ type Trust struct {
 	file    *file
 	pin     fleet.Digest
 	place   fleet.Place
+	floor   []fleet.Mark
 	aside   error // why and where the former file was set aside; nil if it was not
 	spoiled atomic.Bool
 
@@ -76,7 +80,7 @@ func openTrust(path string, o TrustOptions) (*Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trust{file: f, pin: o.Pin, place: o.Place}
+	t := &Trust{file: f, pin: o.Pin, place: o.Place, floor: o.Floor}
 	if err := t.load(); err != nil {
 		f.close()
 		return nil, err
@@ -121,6 +125,15 @@ func (t *Trust) Belief() (entry.Belief, error) {
 	return b, nil
 }
 
+// Believed is what a floor keeps of the documents in force; zero before the first bundle.
+func (t *Trust) Believed() Believed {
+	b := t.current.Load()
+	if b == nil {
+		return Believed{}
+	}
+	return b.believed
+}
+
 // SetAside tells why and where to OpenTrust set a former file aside, matching ErrDamaged; nil when it did not.
 func (t *Trust) SetAside() error { return t.aside }
 
@@ -158,7 +171,10 @@ func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (chang
 	if err != nil {
 		return nil, err
 	}
+	// A floor that could not be written since must still learn of a replaced key from a later belief.
+	next.believed.HeadRoot = max(next.believed.HeadRoot, t.Believed().HeadRoot)
 	t.current.Store(next)
+	t.floor = nil // the store's own marks are as high from here on
 	return u.Changed(), nil
 }
 
@@ -194,7 +210,7 @@ func writeUpdate(tx *bbolt.Tx, u *fleet.Update) (map[string]*listRecord, error) 
 
 // known reads what is stored, unverified.
 func (t *Trust) known() (fleet.Known, error) {
-	known := fleet.Known{Pin: t.pin, Place: t.place}
+	known := fleet.Known{Pin: t.pin, Place: t.place, Floor: t.floor}
 	err := t.file.view(func(tx *bbolt.Tx) error {
 		err := tx.Bucket(documentBucket).ForEach(func(key, sealed []byte) error {
 			raw, err := unseal(key, sealed)

@@ -48,7 +48,7 @@ func newTimekeeper(t *testing.T, h *handClock) *timekeeper {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := floor.Raise(winter.Add(-time.Hour), nil, ""); err != nil {
+	if err := floor.Raise(cache.Believed{Signed: winter.Add(-time.Hour)}, cache.Kept{}); err != nil {
 		t.Fatal(err)
 	}
 	return &timekeeper{Clock: h.clock(), floor: floor}
@@ -103,7 +103,7 @@ func TestWrongTimeServerIsNoPermanentHarm(t *testing.T) {
 	h := &handClock{wall: winter.AddDate(10, 0, 0), synced: true, boot: cache.Boot{ID: "one"}}
 	k := newTimekeeper(t, h)
 	expectMoment(t, k, winter.AddDate(10, 0, 0), entry.ClockSynced)
-	if err := k.floor.Raise(time.Time{}, nil, ""); err != nil { // the minute's writing of the floor
+	if err := k.floor.Raise(cache.Believed{}, cache.Kept{}); err != nil { // the minute's writing of the floor
 		t.Fatal(err)
 	}
 	h.set(func(h *handClock) { h.wall = winter })

@@ -102,7 +102,9 @@ func (k *kiosk) openStores() (err error) {
 		return err
 	}
 	place := fleet.Place{Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk}
-	if k.trust, err = cache.OpenTrust(filepath.Join(k.cfg.State, "trust.db"), cache.TrustOptions{Pin: k.cfg.Root, Place: place, Log: k.log}); err != nil {
+	if k.trust, err = cache.OpenTrust(filepath.Join(k.cfg.State, "trust.db"), cache.TrustOptions{
+		Pin: k.cfg.Root, Place: place, Floor: k.time.floor.Marks(k.cfg.Root), Log: k.log,
+	}); err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
 	defer func() {
@@ -158,24 +160,16 @@ func (k *kiosk) keepFloor(ctx context.Context) error {
 	}
 }
 
-// raiseFloor writes down what is believed and the time that passed, and tells how the clock is. A ledger becomes the
-// floor's when there was none; one in place of a lost one does not.
+// raiseFloor writes down what is believed and kept and the time that passed, and tells how the clock is. A ledger in
+// place of a lost one is not the floor's before the loss is accepted.
 func (k *kiosk) raiseFloor() {
-	ledger := ""
-	if k.time.floor.Ledger() == "" {
-		ledger = k.ledger.ID()
+	var kept cache.Kept
+	var err error
+	if !k.ledger.lost.Load() {
+		kept, err = k.ledger.Kept()
 	}
-	k.health.set("floor", k.time.floor.Raise(k.signed(), nil, ledger))
+	k.health.set("floor", errors.Join(err, k.time.floor.Raise(k.trust.Believed(), kept)))
 	k.health.set("clock", k.time.condition())
-}
-
-// signed is the signed time of what is believed, zero without any.
-func (k *kiosk) signed() time.Time {
-	belief, err := k.trust.Belief()
-	if err != nil {
-		return time.Time{}
-	}
-	return belief.Terms().Signed
 }
 
 // importConfigured applies the bundle that the config names. The one in force stays where that fails.

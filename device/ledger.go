@@ -35,36 +35,50 @@ const lostLedger = "unknown"
 
 var errLedgerLost = errors.New("device: the record of former admissions is lost, so passes of limited use are not admitted: find the former ledger.db, or accept the loss with: gatehouse ledger accept-loss")
 
-// openLedger opens the ledger. A damaged one is set aside and a new one begun; a ledger that is not the one that the
-// floor knows is a loss, told until it is accepted.
+// openLedger opens the ledger. A damaged one is set aside and a new one begun; a ledger that does not go on from the one
+// that the floor knows is a loss, told until it is accepted.
 func (k *kiosk) openLedger() error {
 	path := filepath.Join(k.cfg.State, "ledger.db")
-	options := cache.LedgerOptions{At: k.time.moment().At, NoSync: k.cfg.noSync}
-	ledger, err := cache.OpenLedger(path, options)
+	ledger, lost, err := k.openKept(path)
 	if errors.Is(err, cache.ErrDamaged) {
 		k.log.Error("ledger set aside", "error", err)
 		if _, asideErr := cache.SetLedgerAside(path); asideErr != nil {
 			return fmt.Errorf("device: %w", errors.Join(err, asideErr))
 		}
-		if k.time.floor.Ledger() == "" {
-			if err := k.time.floor.Raise(k.signed(), nil, lostLedger); err != nil {
+		if k.time.floor.Ledger().ID == "" {
+			if err := k.time.floor.Raise(k.trust.Believed(), cache.Kept{ID: lostLedger}); err != nil {
 				return fmt.Errorf("device: %w", err)
 			}
 		}
-		ledger, err = cache.OpenLedger(path, options)
+		ledger, lost, err = k.openKept(path)
 	}
 	if err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
 	k.ledger = &record{Ledger: ledger}
-	if former := k.time.floor.Ledger(); former != "" && former != ledger.ID() {
+	if lost != nil {
 		k.ledger.lost.Store(true)
-		k.health.set("ledger lost", errLedgerLost)
+		k.health.set("ledger lost", fmt.Errorf("%w (%w)", errLedgerLost, lost))
 	}
 	if n := ledger.Recovered(); n > 0 {
 		k.log.Warn("open reservations committed as unknown", "count", n)
 	}
 	return nil
+}
+
+// openKept opens the ledger at path, and tells how it is not the one that the floor knows.
+func (k *kiosk) openKept(path string) (ledger *cache.Ledger, lost, err error) {
+	ledger, err = cache.OpenLedger(path, cache.LedgerOptions{At: k.time.moment().At, NoSync: k.cfg.noSync})
+	if err != nil {
+		return nil, nil, err
+	}
+	if former := k.time.floor.Ledger(); former.ID != "" {
+		lost = ledger.Holds(former)
+	}
+	if errors.Is(lost, cache.ErrDamaged) {
+		return nil, nil, errors.Join(lost, ledger.Close())
+	}
+	return ledger, lost, nil
 }
 
 // acceptLoss makes the ledger that is kept now the kiosk's own, and an event of it. From then on passes of limited use
@@ -74,11 +88,15 @@ func (k *kiosk) acceptLoss(ctx context.Context) error {
 		return errors.New("device: no ledger is lost; there is nothing to accept")
 	}
 	now := k.time.moment()
-	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventIncident, Note: "loss of ledger " + k.time.floor.Ledger() + " accepted"}
+	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventIncident, Note: "loss of ledger " + k.time.floor.Ledger().ID + " accepted"}
 	if err := k.ledger.Record(ctx, ev); err != nil {
 		return fmt.Errorf("device: the loss was not accepted: %w", err)
 	}
-	if err := k.time.floor.Raise(k.signed(), nil, k.ledger.ID()); err != nil {
+	kept, err := k.ledger.Kept()
+	if err == nil {
+		err = k.time.floor.Raise(k.trust.Believed(), kept)
+	}
+	if err != nil {
 		return fmt.Errorf("device: the loss was not accepted: %w", err)
 	}
 	k.ledger.lost.Store(false)

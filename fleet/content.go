@@ -14,7 +14,7 @@ import (
 
 // update reads what is to be in force and puts the state of belief together.
 func (o *opening) update(newest, a *assembly) (*Update, error) {
-	u := &Update{root: o.root().root, head: a.head}
+	u := &Update{root: o.root().root, head: a.head, headRoot: o.headRoot}
 	if err := o.openIssuers(u, a); err != nil {
 		return nil, err
 	}

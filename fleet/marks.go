@@ -85,11 +85,15 @@ func (ms marks) join(other marks) error {
 func (o *opening) openMarks() error {
 	o.marks = marksOf(o.known.Marks)
 	floor := marksOf(o.known.Floor)
-	if err := o.marks.under(o.chain); err != nil {
-		return err
-	}
-	if err := floor.under(o.chain); err != nil {
-		return err
+	head := name{KindHead, Scope(o.known.Place.Venue)}
+	for _, ms := range []marks{o.marks, floor} {
+		_, bound := ms[head]
+		if err := ms.under(o.chain); err != nil {
+			return err
+		}
+		if _, binds := ms[head]; bound && !binds {
+			o.headRoot = o.root().doc.Version()
+		}
 	}
 	return o.marks.join(floor)
 }

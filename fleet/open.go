@@ -61,6 +61,8 @@ type opening struct {
 	// others are documents of other kiosks of this venue: they travel in its bundle and are not kept.
 	others []Document
 	chain  []*authority // from the pinned root to the newest
+	// headRoot is the newest root where it has replaced the keys of the heads that are known, else 0.
+	headRoot uint64
 }
 
 // candidate is one payload with the envelopes that brought it.

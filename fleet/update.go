@@ -46,6 +46,8 @@ type Update struct {
 	terms       *entry.Terms
 	revocations []RevocationUpdate
 	changed     []string
+
+	headRoot uint64
 }
 
 // RevocationUpdate is one issuer's list in force.
@@ -87,6 +89,10 @@ func (u *Update) Terms() *entry.Terms { return u.terms }
 
 // Revocations are the revocation lists in force, all of them, by issuer.
 func (u *Update) Revocations() []RevocationUpdate { return slices.Clone(u.revocations) }
+
+// HeadRoot is the version of the root that has replaced the keys of the heads known before, so that no signed time of
+// theirs counts any more; 0 where they stand.
+func (u *Update) HeadRoot() uint64 { return u.headRoot }
 
 // Changed names what is in force now and was not before ("config of arena, version 3"), for a log and an event.
 func (u *Update) Changed() []string { return slices.Clone(u.changed) }

@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gatehouse/credential"
+	"gatehouse/device/client"
+)
+
+// keep copies a file of the kiosk's state, and returns what puts it back.
+func (b *bench) keep(name string) (putBack func()) {
+	b.tb.Helper()
+	path := filepath.Join(b.cfg.State, name)
+	text, err := os.ReadFile(path)
+	b.venue.must(err)
+	return func() {
+		b.tb.Helper()
+		b.venue.must(os.WriteFile(path, text, 0o600))
+	}
+}
+
+func (b *bench) mustHalt() {
+	b.tb.Helper()
+	b.venue.must(b.halt())
+}
+
+// A trust store that is lost or put back does not open the way to what was in force before: a revoked pass stays
+// revoked, and older documents stay refused.
+func TestTrustStoreThatIsLostOrPutBack(t *testing.T) {
+	for name, lose := range map[string]func(b *bench, putBack func()){
+		"lost":     func(b *bench, _ func()) { b.venue.must(os.Remove(filepath.Join(b.cfg.State, "trust.db"))) },
+		"put back": func(_ *bench, putBack func()) { putBack() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			b.start()
+			old := b.venue.bundle()
+			_, err := b.client.Import(b.ctx(), old)
+			b.venue.must(err)
+			id := []byte("ticket-that-is-lost")[:16]
+			stolen := b.pass(credential.Claims{ID: id})
+			b.mustHalt()
+			putBack := b.keep("trust.db")
+
+			b.start()
+			b.venue.revoke(id)
+			newest := b.venue.bundle()
+			_, err = b.client.Import(b.ctx(), newest)
+			b.venue.must(err)
+			b.expect("revoked", stolen)
+			b.mustHalt()
+
+			lose(b, putBack)
+			b.start()
+			b.expect("out_of_order", stolen)
+			if _, err := b.client.Import(b.ctx(), old); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "older") {
+				t.Errorf("the older bundle: %v", err)
+			}
+			b.expect("out_of_order", stolen)
+			_, err = b.client.Import(b.ctx(), newest)
+			b.venue.must(err)
+			b.expect("revoked", stolen)
+			b.expect("ok", b.pass(credential.Claims{}))
+		})
+	}
+}
+
+// A ledger that is put back to an earlier state has forgotten uses, which nothing within the file can tell.
+func TestLedgerThatIsPutBack(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.importBundle()
+	b.expect("ok", b.pass(credential.Claims{}))
+	b.mustHalt()
+	putBack := b.keep("ledger.db")
+	b.start()
+	used := b.pass(credential.Claims{})
+	b.expect("ok", used)
+	b.mustHalt()
+
+	putBack()
+	for range 2 { // and it is not forgotten by a restart
+		b.start()
+		b.expect("out_of_order", used)
+		b.waitStatus("the condition", func(s *client.Status) bool {
+			return len(s.Conditions) == 1 && strings.Contains(s.Conditions[0].Text, "accept-loss") && strings.Contains(s.Conditions[0].Text, "chain of events")
+		})
+		b.mustHalt()
+	}
+	b.start()
+	b.venue.must(b.client.AcceptLoss(b.ctx()))
+	fresh := b.pass(credential.Claims{})
+	b.expect("ok", fresh)
+	b.expect("already_used", fresh)
+	b.mustHalt()
+	b.start()
+	b.expect("already_used", fresh)
+}
