@@ -31,12 +31,15 @@ func (b *bench) mustHalt() {
 	b.venue.must(b.halt())
 }
 
-// A trust store that is lost or put back does not open the way to what was in force before: a revoked pass stays
+// A trust store that is lost, damaged or put back does not open the way to what was in force before: a revoked pass stays
 // revoked, and older documents stay refused.
 func TestTrustStoreThatIsLostOrPutBack(t *testing.T) {
 	for name, lose := range map[string]func(b *bench, putBack func()){
 		"lost":     func(b *bench, _ func()) { b.venue.must(os.Remove(filepath.Join(b.cfg.State, "trust.db"))) },
 		"put back": func(_ *bench, putBack func()) { putBack() },
+		"damaged": func(b *bench, _ func()) {
+			b.venue.must(os.Truncate(filepath.Join(b.cfg.State, "trust.db"), 9000))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -55,6 +58,8 @@ func TestTrustStoreThatIsLostOrPutBack(t *testing.T) {
 			_, err = b.client.Import(b.ctx(), newest)
 			b.venue.must(err)
 			b.expect("revoked", stolen)
+			used := b.pass(credential.Claims{})
+			b.expect("ok", used)
 			b.mustHalt()
 
 			lose(b, putBack)
@@ -67,6 +72,7 @@ func TestTrustStoreThatIsLostOrPutBack(t *testing.T) {
 			_, err = b.client.Import(b.ctx(), newest)
 			b.venue.must(err)
 			b.expect("revoked", stolen)
+			b.expect("already_used", used) // the ledger lived on
 			b.expect("ok", b.pass(credential.Claims{}))
 		})
 	}
@@ -102,4 +108,30 @@ func TestLedgerThatIsPutBack(t *testing.T) {
 	b.mustHalt()
 	b.start()
 	b.expect("already_used", fresh)
+}
+
+// The limit: a whole card that is put back, both databases with the floor, is a kiosk of that day, and nothing on it can
+// tell. It admits what was used since, until a newer head or the collector says otherwise.
+func TestWholeOldCardIsNotNoticed(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.importBundle()
+	b.expect("ok", b.pass(credential.Claims{}))
+	b.mustHalt()
+	var card []func()
+	for _, name := range []string{"trust.db", "ledger.db", "floor.a", "floor.b"} {
+		card = append(card, b.keep(name))
+	}
+	b.start()
+	used := b.pass(credential.Claims{})
+	b.expect("ok", used)
+	b.mustHalt()
+	for _, putBack := range card {
+		putBack()
+	}
+	b.start()
+	b.expect("ok", used)
+	if s := b.waitStatus("status", func(*client.Status) bool { return true }); len(s.Conditions) != 0 {
+		t.Errorf("conditions: %+v", s.Conditions)
+	}
 }
