@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/device/client"
+	"gatehouse/device/condition"
 	"gatehouse/entry"
 	"gatehouse/fleet"
 )
@@ -171,14 +172,14 @@ func (k *kiosk) importBundle(ctx context.Context, r io.Reader) ([]string, error)
 	k.raiseFloor()
 	now := k.time.moment()
 	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventTrust, Note: fmt.Sprint(changed)}
-	k.health.set("record", k.ledger.Record(ctx, ev))
+	k.health.set(condition.Record, k.ledger.Record(ctx, ev))
 	return changed, nil
 }
 
 // status is the kiosk now.
 func (k *kiosk) status() client.Status {
-	last, err := k.ledger.Last()
-	k.health.set("ledger", err)
+	k.observe()
+	last, _ := k.ledger.Last() // what is wrong with it was observed
 	s := client.Status{
 		Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk, Version: Version(), Started: k.started, Data: k.data(),
 		Ledger: client.Ledger{ID: k.ledger.ID(), Events: last, Commits: k.ledger.Commits()}, Conditions: k.health.conditions(),

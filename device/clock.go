@@ -104,16 +104,16 @@ func (k *timekeeper) reading() entry.Moment {
 	return m
 }
 
-// condition is what is wrong with the clock, nil when something keeps it right.
-func (k *timekeeper) condition() error {
+// observe tells what is wrong with the clock: that nothing keeps it right, or that it is behind the floor.
+func (k *timekeeper) observe() (unsynced, behind error) {
 	switch m := k.moment(); m.Clock {
 	case entry.ClockBehind:
-		return fmt.Errorf("device: the clock says %s, and this kiosk knows that it is %s at least: decisions go by that; set the clock or give the kiosk a time server",
+		return nil, fmt.Errorf("device: the clock says %s, and this kiosk knows that it is %s at least: decisions go by that; set the clock or give the kiosk a time server",
 			k.Wall().UTC().Format(time.RFC3339), m.At.UTC().Format(time.RFC3339))
 	case entry.ClockNeverSynced:
-		return errNeverSynced
+		return errNeverSynced, nil
 	}
-	return nil
+	return nil, nil
 }
 
 var errNeverSynced = errors.New("device: nothing keeps the clock right, so data is stale at best: give the kiosk a time server (timedatectl shows how it is)")

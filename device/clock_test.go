@@ -13,6 +13,7 @@ import (
 	"gatehouse/cache"
 	"gatehouse/credential"
 	"gatehouse/device/client"
+	"gatehouse/device/condition"
 	"gatehouse/entry"
 )
 
@@ -65,8 +66,8 @@ func TestClockThatWasNeverSynced(t *testing.T) {
 	h := &handClock{wall: winter, boot: cache.Boot{ID: "one"}}
 	k := newTimekeeper(t, h)
 	expectMoment(t, k, winter, entry.ClockNeverSynced)
-	if !k.at().IsZero() || k.condition() != errNeverSynced {
-		t.Errorf("documents are believed by %v, condition %v", k.at(), k.condition())
+	if unsynced, behind := k.observe(); !k.at().IsZero() || unsynced != errNeverSynced || behind != nil {
+		t.Errorf("documents are believed by %v, conditions %v, %v", k.at(), unsynced, behind)
 	}
 }
 
@@ -77,8 +78,8 @@ func TestClockOf1970(t *testing.T) {
 	expectMoment(t, k, winter.Add(-time.Hour), entry.ClockBehind)
 	h.pass(10 * time.Minute)
 	expectMoment(t, k, winter.Add(-50*time.Minute), entry.ClockBehind)
-	if err := k.condition(); err == nil || !strings.Contains(err.Error(), "set the clock") {
-		t.Errorf("condition %v", err)
+	if _, behind := k.observe(); behind == nil || !strings.Contains(behind.Error(), "set the clock") {
+		t.Errorf("condition %v", behind)
 	}
 }
 
@@ -126,7 +127,7 @@ func TestKioskOf1970(t *testing.T) {
 	b.expect("not_yet_valid", pass(signed.Add(time.Hour), signed.Add(2*time.Hour)))
 	b.waitStatus("the clock's condition", func(s *client.Status) bool {
 		for _, c := range s.Conditions {
-			if c.Name == "clock" && strings.Contains(c.Text, "decisions go by that") {
+			if c.Code == string(condition.ClockBehind) && strings.Contains(c.Text, "decisions go by that") {
 				return s.Data.Freshness == "stale"
 			}
 		}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/cache"
+	"gatehouse/device/condition"
 	"gatehouse/entry"
 	"gatehouse/fleet"
 	"gatehouse/gate"
@@ -58,7 +59,7 @@ type kiosk struct {
 // a store that another process holds or a newer version wrote, a disk that cannot be written. A lane whose hardware is missing is reported and tried
 // again, and the others work.
 func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err error) {
-	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock.Wall, log), started: hw.Clock.Wall()}
+	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock, log), started: hw.Clock.Wall()}
 	for _, l := range cfg.Lanes {
 		ln, err := newLane(k, l)
 		if err != nil {
@@ -73,6 +74,7 @@ func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err er
 	defer func() { err = errors.Join(err, k.trust.Close(), k.ledger.Close()) }()
 	k.raiseFloor() // before anything is admitted: a ledger that is lost from here on leaves a trace
 	k.importConfigured(ctx)
+	k.observe()
 
 	group, ctx := errgroup.WithContext(ctx)
 	api, err := k.listen()
@@ -112,7 +114,7 @@ func (k *kiosk) openStores() (err error) {
 			err = errors.Join(err, k.trust.Close())
 		}
 	}()
-	k.health.set("trust store", k.trust.SetAside())
+	k.health.set(condition.TrustSetAside, k.trust.SetAside())
 	if err := k.openLedger(); err != nil {
 		return err
 	}
@@ -137,7 +139,7 @@ func (k *kiosk) openFloor() error {
 	if err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
-	k.health.set("floor", floor.Fault())
+	k.health.set(condition.Floor, floor.Fault())
 	k.time = &timekeeper{Clock: k.hw.Clock, floor: floor}
 	return nil
 }
@@ -145,7 +147,7 @@ func (k *kiosk) openFloor() error {
 // floorPeriod is how often the time that passed is written down: it is what a power cut can take back.
 const floorPeriod = time.Minute
 
-// keepFloor writes the floor every minute and at the end.
+// keepFloor writes the floor every minute and at the end, and looks what became wrong by the passing of time.
 func (k *kiosk) keepFloor(ctx context.Context) error {
 	tick := time.NewTicker(floorPeriod)
 	defer tick.Stop()
@@ -153,6 +155,7 @@ func (k *kiosk) keepFloor(ctx context.Context) error {
 		select {
 		case <-tick.C:
 			k.raiseFloor()
+			k.observe()
 		case <-ctx.Done():
 			k.raiseFloor()
 			return nil
@@ -160,16 +163,15 @@ func (k *kiosk) keepFloor(ctx context.Context) error {
 	}
 }
 
-// raiseFloor writes down what is believed and kept and the time that passed, and tells how the clock is. A ledger in
-// place of a lost one is not the floor's before the loss is accepted.
+// raiseFloor writes down what is believed and kept and the time that passed. A ledger in place of a lost one is not the
+// floor's before the loss is accepted.
 func (k *kiosk) raiseFloor() {
 	var kept cache.Kept
 	var err error
 	if !k.ledger.lost.Load() {
 		kept, err = k.ledger.Kept()
 	}
-	k.health.set("floor", errors.Join(err, k.time.floor.Raise(k.trust.Believed(), kept)))
-	k.health.set("clock", k.time.condition())
+	k.health.set(condition.FloorWrite, errors.Join(err, k.time.floor.Raise(k.trust.Believed(), kept)))
 }
 
 // importConfigured applies the bundle that the config names. The one in force stays where that fails.
@@ -189,7 +191,7 @@ func (k *kiosk) importConfigured(ctx context.Context) {
 	if err != nil {
 		err = fmt.Errorf("%s: %w", k.cfg.Bundle, err)
 	}
-	k.health.set("bundle", err)
+	k.health.set(condition.Bundle, err)
 }
 
 // notify tells the service manager, where there is one.

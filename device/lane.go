@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gatehouse/device/client"
+	"gatehouse/device/condition"
 	"gatehouse/entry"
 	"gatehouse/gate"
 	"gatehouse/scanner"
@@ -27,6 +28,7 @@ type lane struct {
 	kiosk   *kiosk
 	cfg     LaneConfig
 	log     *slog.Logger
+	health  laneHealth
 	scanner *scanner.Scanner
 	box     mailbox
 	serving atomic.Bool // a gate is there to answer at, and its relay does what it is told
@@ -44,22 +46,18 @@ var (
 // inService is what a gate without a fault is said to be.
 const inService = "in service"
 
-// The names of a lane's conditions.
-func (l *lane) scannerCondition() string { return "lane " + l.cfg.Name + " scanner" }
-func (l *lane) gateCondition() string    { return "lane " + l.cfg.Name + " gate" }
-
 func newLane(k *kiosk, cfg LaneConfig) (*lane, error) {
-	l := &lane{kiosk: k, cfg: cfg, log: k.log.With("lane", cfg.Name), box: newMailbox()}
+	l := &lane{kiosk: k, cfg: cfg, log: k.log.With("lane", cfg.Name), health: k.health.of(cfg.Name), box: newMailbox()}
 	l.now = client.Lane{Name: cfg.Name, Outcomes: map[string]uint64{}}
 	var err error
 	reads := cfg.Scanner.config()
-	reads.Log, reads.State = l.log, func(err error) { k.health.set(l.scannerCondition(), err) }
+	reads.Log, reads.State = l.log, func(err error) { l.health.set(condition.Scanner, err) }
 	l.scanner, err = scanner.Open(reads)
 	if err != nil {
 		return nil, fmt.Errorf("device: lane %s: %w", cfg.Name, err)
 	}
-	k.health.begin(l.scannerCondition(), errNotConnected)
-	k.health.begin(l.gateCondition(), errNotInService)
+	l.health.begin(condition.Scanner, errNotConnected)
+	l.health.begin(condition.Gate, errNotInService)
 	return l, nil
 }
 
@@ -73,15 +71,15 @@ const (
 // the other lanes have done nothing.
 func (l *lane) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return l.keep(ctx, l.gateCondition(), l.serve) })
+	group.Go(func() error { return l.keep(ctx, condition.Gate, l.serve) })
 	group.Go(func() error {
-		return l.keep(ctx, l.scannerCondition(), func(ctx context.Context) error { return l.scanner.Run(ctx, l.deliver) })
+		return l.keep(ctx, condition.Scanner, func(ctx context.Context) error { return l.scanner.Run(ctx, l.deliver) })
 	})
 	return group.Wait()
 }
 
 // keep runs a part of the lane again and again, with pauses, until ctx ends; then it returns how the part ended.
-func (l *lane) keep(ctx context.Context, condition string, part func(context.Context) error) error {
+func (l *lane) keep(ctx context.Context, broken condition.Code, part func(context.Context) error) error {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		began := time.Now()
 		err := guarded(ctx, part)
@@ -91,7 +89,7 @@ func (l *lane) keep(ctx context.Context, condition string, part func(context.Con
 		if err == nil {
 			err = errEnded
 		}
-		l.kiosk.health.set(condition, err)
+		l.health.set(broken, err)
 		if time.Since(began) > lastRetry {
 			wait = firstRetry
 		}
@@ -165,7 +163,12 @@ func (l *lane) gateState(err error) {
 	if !l.serving.Swap(serving) && serving {
 		l.scanner.Forget() // whoever was sent away may show the same code
 	}
-	l.kiosk.health.set(l.gateCondition(), err)
+	if serving {
+		l.health.set(condition.Gate, nil)
+		l.health.set(condition.Lamp, err)
+		return
+	}
+	l.health.set(condition.Gate, err)
 }
 
 // deliver takes a scan from the scanner. While no gate is in service nobody can be shown an answer; that it was read is
@@ -205,7 +208,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		return
 	}
 	dec := l.kiosk.decider.Decide(ctx, entry.Lane{Name: l.cfg.Name}, scan.Code, l.kiosk.time.moment())
-	l.kiosk.health.set("record", dec.RecordErr)
+	l.kiosk.health.set(condition.Record, dec.RecordErr)
 	if dec.Outcome != entry.Admit {
 		l.note(dec, scan, nil)
 		l.refuse(ctx, g, "")
@@ -215,7 +218,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	passage, err := g.Admit(ctx, dec.Grant)
 	l.note(dec, scan, err)
 	if err := l.kiosk.decider.Settle(context.WithoutCancel(ctx), dec, passage); err != nil {
-		l.kiosk.health.set("record", err)
+		l.kiosk.health.set(condition.Record, err)
 	}
 	if passage == entry.NotPassed {
 		l.scanner.Forget() // the use is annulled: the code that is still held in front admits again
@@ -274,8 +277,8 @@ func (l *lane) status() client.Lane {
 	for k, v := range l.now.Outcomes {
 		s.Outcomes[k] = v
 	}
-	s.Scanner = l.kiosk.health.text(l.scannerCondition(), "connected")
-	s.Gate = l.kiosk.health.text(l.gateCondition(), inService)
+	s.Scanner = l.health.text("connected", condition.Scanner)
+	s.Gate = l.health.text(inService, condition.Gate, condition.Lamp)
 	return s
 }
 

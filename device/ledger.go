@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"gatehouse/cache"
+	"gatehouse/device/condition"
 	"gatehouse/entry"
 )
 
@@ -58,7 +59,7 @@ func (k *kiosk) openLedger() error {
 	k.ledger = &record{Ledger: ledger}
 	if lost != nil {
 		k.ledger.lost.Store(true)
-		k.health.set("ledger lost", fmt.Errorf("%w (%w)", errLedgerLost, lost))
+		k.health.set(condition.LedgerLost, fmt.Errorf("%w (%w)", errLedgerLost, lost))
 	}
 	if n := ledger.Recovered(); n > 0 {
 		k.log.Warn("open reservations committed as unknown", "count", n)
@@ -100,7 +101,7 @@ func (k *kiosk) acceptLoss(ctx context.Context) error {
 		return fmt.Errorf("device: the loss was not accepted: %w", err)
 	}
 	k.ledger.lost.Store(false)
-	k.health.set("ledger lost", nil)
+	k.health.set(condition.LedgerLost, nil)
 	k.log.Warn("loss of the former ledger accepted", "event", ev.Seq)
 	return nil
 }

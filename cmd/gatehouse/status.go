@@ -26,7 +26,12 @@ func newStatus() *cobra.Command {
 		Short: "Show how this kiosk is",
 		Long: `Status asks the running daemon how it is: its lanes, the age of its data and what is wrong.
 
-It exits with 1 when no kiosk answers, and with 0 whatever the kiosk says.`,
+What is wrong shows once it has lasted for a few seconds, with its fault code; what follows from something else is below
+that. Status exits with 1 when no kiosk answers, and with 0 whatever the kiosk says.
+
+--json prints the daemon's answer: venue, kiosk, version, started, ready, lanes, data, ledger, and conditions, each with
+code, name, lane (not of the kiosk's own), severity (error or warning), text, since, times and leads_to (conditions that
+follow from it). Fields may be added; those there stay.`,
 		Example: `  gatehouse status
   gatehouse status --json | jq .conditions
   gatehouse status --run /tmp/demo/run`,
@@ -78,9 +83,21 @@ func printStatus(w io.Writer, s *client.Status) error {
 		_, err := fmt.Fprintln(w, "\nnothing is wrong")
 		return err
 	}
-	fmt.Fprintln(w, "\nwrong now:")
-	for _, c := range s.Conditions {
-		if _, err := fmt.Fprintf(w, "  %s (since %s): %s\n", c.Name, local(c.Since), c.Text); err != nil {
+	fmt.Fprintln(w, "\nwrong now; gatehouse fault CODE says what to do:")
+	return printConditions(w, "  ", s.Conditions)
+}
+
+// printConditions prints each condition on a line, and what follows from it below, further in.
+func printConditions(w io.Writer, indent string, list []client.Condition) error {
+	for _, c := range list {
+		again := ""
+		if c.Times > 1 {
+			again = fmt.Sprintf(", %d times", c.Times)
+		}
+		if _, err := fmt.Fprintf(w, "%s%s %s: %s (since %s%s): %s\n", indent, c.Code, c.Severity, c.Name, local(c.Since), again, c.Text); err != nil {
+			return err
+		}
+		if err := printConditions(w, indent+"  ", c.LeadsTo); err != nil {
 			return err
 		}
 	}

@@ -103,11 +103,16 @@ type Chain struct {
 	Link string `json:"link"` // the chain's hash there, in hex
 }
 
-// Condition is something that is wrong now.
+// Condition is something that is wrong now and has lasted for a while; see gatehouse fault CODE and docs/runbook.md.
 type Condition struct {
-	Name  string    `json:"name"`
-	Text  string    `json:"text"`
-	Since time.Time `json:"since"`
+	Code     string      `json:"code"` // GH-101: stable, unlike name and text
+	Name     string      `json:"name"`
+	Lane     string      `json:"lane,omitempty"`     // of which lane; none: of the kiosk
+	Severity string      `json:"severity"`           // error or warning
+	Text     string      `json:"text"`               // what was found, and what to do about it
+	Since    time.Time   `json:"since"`              // when it came; for one that comes and goes, the first time
+	Times    int         `json:"times"`              // how often it came since then
+	LeadsTo  []Condition `json:"leads_to,omitempty"` // what follows from it and is not told by itself
 }
 
 // Imported is the answer to POST /v1/import.

@@ -133,10 +133,11 @@ func TestArrows(t *testing.T) {
 		"yamlfile":                  {},
 		"cache":                     {"credential", "entry", "fleet"},
 		"sync":                      {"entry", "fleet"},
-		"device":                    {"cache", "credential", "device/client", "entry", "fleet", "gate", "gate/gpio", "scanner", "sync", "yamlfile"},
+		"device":                    {"cache", "credential", "device/client", "device/condition", "entry", "fleet", "gate", "gate/gpio", "scanner", "sync", "yamlfile"},
 		"device/client":             {},
+		"device/condition":          {},
 		"cmd/gatehoused":            {"device"},
-		"cmd/gatehouse":             {"credential", "device/client", "entry", "scanner"},
+		"cmd/gatehouse":             {"credential", "device/client", "device/condition", "entry", "scanner"},
 		"cmd/gatehouse-fleet":       {"credential", "fleet", "fleet/folder", "sync"},
 		"cmd/gatehouse-demo":        nil, // any: it is the whole house on a stage
 	}

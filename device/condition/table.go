@@ -1,0 +1,147 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package condition
+
+import "time"
+
+// The codes.
+const (
+	Scanner Code = "GH-101"
+
+	Gate Code = "GH-201"
+	Lamp Code = "GH-202"
+
+	Record     Code = "GH-301"
+	Ledger     Code = "GH-302"
+	LedgerLost Code = "GH-303"
+
+	NoBelief      Code = "GH-401"
+	TrustSetAside Code = "GH-402"
+	Trust         Code = "GH-403"
+	Bundle        Code = "GH-404"
+	DataStale     Code = "GH-405"
+	DataHard      Code = "GH-406"
+	Incomplete    Code = "GH-407"
+
+	Clock       Code = "GH-501"
+	ClockBehind Code = "GH-502"
+
+	DiskSpace  Code = "GH-601"
+	Floor      Code = "GH-602"
+	FloorWrite Code = "GH-603"
+)
+
+// A kiosk that has just started needs a while for its time server.
+const untilSynced = 2 * time.Minute
+
+var table = []Row{
+	{
+		Code: Scanner, Name: "scanner", PerLane: true, Severity: Error, Delay: 5 * time.Second,
+		Meaning: "Codes that are shown at this lane are not read.",
+		Cause:   "The scanner is unplugged, without power, or under another name than the config says.",
+		Do:      "Plug the scanner in again. Compare scanner.port of the config with: ls -l /dev/serial/by-id. See what the kernel says: dmesg.",
+	},
+	{
+		Code: Gate, Name: "gate", PerLane: true, Severity: Error, Delay: 2 * time.Second,
+		Meaning: "The relay of this lane cannot be relied on. Nobody is admitted here and no pass is used up.",
+		Cause:   "The GPIO chip or a line of it is missing or held by another program, or the relay board does not answer.",
+		Do:      "Send guests to another lane. Check the board, its power and its wiring; compare the line names of the config with: gpioinfo. The lane comes back by itself.",
+	},
+	{
+		Code: Lamp, Name: "lamp", PerLane: true, Severity: Warning, Delay: 5 * time.Second,
+		Meaning: "A lamp of this lane does not do what it is told. The lane works on without it.",
+		Cause:   "The lamp's line is missing or its driver fails.",
+		Do:      "Check the lamp's wiring and its line's name in the config.",
+	},
+	{
+		Code: Record, Name: "record", Severity: Error, DependsOn: []Code{DiskSpace},
+		Meaning: "The last admission or event could not be written down. Nobody is admitted who is not recorded.",
+		Cause:   "The disk is full, read-only or failing.",
+		Do:      "Look at the disk: df -h, findmnt, dmesg. Replace a card that fails. Then: systemctl restart gatehoused.",
+	},
+	{
+		Code: Ledger, Name: "ledger", Severity: Error, DependsOn: []Code{Record},
+		Meaning: "The record of admissions cannot be read, so passes of limited use are not admitted.",
+		Cause:   "ledger.db is damaged or the card fails.",
+		Do:      "Look at the card: dmesg. Restart with: systemctl restart gatehoused. A damaged file is then set aside; keep it for the operator.",
+	},
+	{
+		Code: LedgerLost, Name: "ledger lost", Severity: Error,
+		Meaning: "The former record of admissions is gone, so nobody knows which passes of limited use were used: they are answered out of order. All others are admitted.",
+		Cause:   "ledger.db was damaged, removed, or belongs to another card.",
+		Do:      "Look for the former ledger.db: on another card, in a backup, or beside the new one as ledger.db.corrupt-1. If it is lost for good: gatehouse ledger accept-loss.",
+	},
+	{
+		Code: NoBelief, Name: "no documents", Severity: Error, DependsOn: []Code{TrustSetAside, Trust},
+		Meaning: "This kiosk has no signed documents, so it trusts no issuer and admits nobody.",
+		Cause:   "It is new, or lost its trust store.",
+		Do:      "Give it a bundle: gatehouse import FILE.",
+	},
+	{
+		Code: TrustSetAside, Name: "trust store", Severity: Warning,
+		Meaning: "The former trust store was not what had been written. It was set aside and a clean one begun.",
+		Cause:   "The card damaged trust.db, or somebody changed it or the root in the config.",
+		Do:      "Give the kiosk a bundle: gatehouse import FILE. If it happens again, replace the card. It shows until the next restart.",
+	},
+	{
+		Code: Trust, Name: "trust store unreadable", Severity: Error,
+		Meaning: "The signed documents cannot be read, so nobody is admitted.",
+		Cause:   "trust.db is damaged or the card fails.",
+		Do:      "Look at the card: dmesg. Then: systemctl restart gatehoused, and give it a bundle: gatehouse import FILE.",
+	},
+	{
+		Code: Bundle, Name: "bundle", Severity: Warning,
+		Meaning: "The bundle that the config names was not taken at the start. What was in force before is in force still.",
+		Cause:   "The file is missing, damaged, or of another venue or fleet.",
+		Do:      "Copy the bundle again, or take bundle out of the config. Then: systemctl restart gatehoused.",
+	},
+	{
+		Code: DataStale, Name: "data stale", Severity: Warning, DependsOn: []Code{Clock, ClockBehind}, Delay: untilSynced,
+		Meaning: "The signed data is older than it should be. The kiosk works on; what was revoked since is not known.",
+		Cause:   "No newer bundle came, or the clock cannot be trusted.",
+		Do:      "Bring a new bundle: gatehouse import FILE. Without it this becomes GH-406.",
+	},
+	{
+		Code: DataHard, Name: "data too old", Severity: Error,
+		Meaning: "The signed data is so old that nobody is admitted on it.",
+		Cause:   "No newer bundle came for long, or the clock is far ahead.",
+		Do:      "Compare the kiosk's time with yours: timedatectl. Bring a new bundle: gatehouse import FILE.",
+	},
+	{
+		Code: Incomplete, Name: "documents incomplete", Severity: Error,
+		Meaning: "Documents are missing that the operator has signed: revocations among them, so passes of their issuers may be refused.",
+		Cause:   "The bundle was made without them, or they could not be read.",
+		Do:      "gatehouse status names what is missing. Have the operator make a whole bundle and bring it: gatehouse import FILE.",
+	},
+	{
+		Code: Clock, Name: "clock", Severity: Warning, Delay: untilSynced,
+		Meaning: "Nothing keeps the clock right, so data is stale at best.",
+		Cause:   "The kiosk has no time server, or cannot reach it.",
+		Do:      "See how it is: timedatectl. Give the kiosk a time server (timesyncd or chrony).",
+	},
+	{
+		Code: ClockBehind, Name: "clock behind", Severity: Error,
+		Meaning: "The clock says a time that is past for sure. Decisions go by the latest time that is known, which may be early.",
+		Cause:   "The kiosk has no battery behind its clock and no time server, or somebody set the clock back.",
+		Do:      "Set the clock: timedatectl set-time. Give the kiosk a time server; replace the battery of the clock, if it has one.",
+	},
+	{
+		Code: DiskSpace, Name: "disk space", Severity: Warning,
+		Meaning: "The disk of the state folder is nearly full. When it is full nobody is admitted, since nobody can be recorded.",
+		Cause:   "Something else fills the partition, or it is too small.",
+		Do:      "See what fills it: df -h, du -xh. Files ledger.db.corrupt-* and trust.db.corrupt-* may be moved to another disk.",
+	},
+	{
+		Code: Floor, Name: "floor", Severity: Warning,
+		Meaning: "A copy of the floor file (the latest time, versions and ledger that this kiosk knows) was damaged. The other copy was used, if it was whole, and the damaged one is written again.",
+		Cause:   "A power cut while it was written, or a card that fails.",
+		Do:      "If it comes again at the next restart, replace the card: dmesg. It shows until the next restart.",
+	},
+	{
+		Code: FloorWrite, Name: "floor write", Severity: Error, DependsOn: []Code{DiskSpace},
+		Meaning: "The floor file cannot be written: after a power cut the kiosk may take an earlier time or older documents for right.",
+		Cause:   "The disk is full, read-only or failing.",
+		Do:      "Look at the disk: df -h, findmnt, dmesg. Replace a card that fails.",
+	},
+}
