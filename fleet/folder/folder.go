@@ -150,15 +150,24 @@ func (f *Folder) AddVenue(name string) error {
 		return err
 	}
 	defer unlock()
+	path := f.path("venues", name+".yaml")
+	if exists(path) {
+		return fmt.Errorf("%w: %s", ErrExists, path)
+	}
+	// The secret first: the YAML is what makes it a venue, and no venue may be without. One that a crash left behind is
+	// taken, for it may have been copied to a kiosk.
+	if secret := f.path("venues", name+".key"); !exists(secret) {
+		if err := writeNew(secret, newSecret(), private); err != nil {
+			return err
+		}
+	}
+	return writeNew(path, []byte(strings.ReplaceAll(venueTemplate, "VENUE", name)), readable)
+}
+
+func newSecret() []byte {
 	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return fmt.Errorf("folder: %w", err)
-	}
-	rule := strings.ReplaceAll(venueTemplate, "VENUE", name)
-	if err := writeNew(f.path("venues", name+".yaml"), []byte(rule), readable); err != nil {
-		return err
-	}
-	return writeNew(f.path("venues", name+".key"), []byte(hex.EncodeToString(secret)+"\n"), private)
+	_, _ = rand.Read(secret) // never fails
+	return []byte(hex.EncodeToString(secret) + "\n")
 }
 
 // AddKiosk makes the local config of a kiosk, with the root pinned and the venue's secret beside it, and returns its folder.
@@ -183,11 +192,15 @@ func (f *Folder) AddKiosk(p fleet.Place) (dir string, err error) {
 		return "", err
 	}
 	dir = f.path("kiosks", p.Venue, p.Kiosk)
-	text := strings.NewReplacer("VENUE", p.Venue, "KIOSK", p.Kiosk, "ROOT", pin.String()).Replace(kioskTemplate)
-	if err := writeNew(filepath.Join(dir, "gatehouse.yaml"), []byte(text), readable); err != nil {
+	path := filepath.Join(dir, "gatehouse.yaml")
+	if exists(path) {
+		return "", fmt.Errorf("%w: %s", ErrExists, path)
+	}
+	if err := WriteFile(filepath.Join(dir, "venue.key"), secret, private); err != nil { // the secret first, as above
 		return "", err
 	}
-	return dir, writeNew(filepath.Join(dir, "venue.key"), secret, private)
+	text := strings.NewReplacer("VENUE", p.Venue, "KIOSK", p.Kiosk, "ROOT", pin.String()).Replace(kioskTemplate)
+	return dir, writeNew(path, []byte(text), readable)
 }
 
 func checkName(what, name string) error {

@@ -4,8 +4,10 @@
 package folder_test
 
 import (
+	"bytes"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -82,5 +84,45 @@ func TestValidityBefore1970(t *testing.T) {
 		if _, err := o.Bundle("arena", morning); !errors.Is(err, folder.ErrConfig) {
 			t.Errorf("%s: %v", date, err)
 		}
+	}
+}
+
+// A crash between the two files of a venue or a kiosk leaves the secret: it is begun again, and the secret stays.
+func TestHalfAVenueAndHalfAKioskAreFinished(t *testing.T) {
+	o := newOperator(t)
+	kiosk := fleet.Place{Venue: "stadium", Kiosk: "gate-1"}
+	check(t, o.AddVenue("stadium"))
+	dir, err := o.AddKiosk(kiosk)
+	check(t, err)
+	secret, err := os.ReadFile(o.path("venues", "stadium.key"))
+	check(t, err)
+	check(t, os.Remove(o.path("venues", "stadium.yaml")))
+	check(t, os.Remove(filepath.Join(dir, "gatehouse.yaml")))
+	check(t, os.WriteFile(filepath.Join(dir, "venue.key"), []byte("half"), 0o600))
+
+	check(t, o.AddVenue("stadium"))
+	_, err = o.AddKiosk(kiosk)
+	check(t, err)
+	for _, path := range []string{o.path("venues", "stadium.key"), filepath.Join(dir, "venue.key")} {
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, secret) {
+			t.Errorf("%s is another secret (%v)", path, err)
+		}
+	}
+	for _, path := range []string{o.path("venues", "stadium.yaml"), filepath.Join(dir, "gatehouse.yaml")} {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Where the secret cannot be written there is no venue and no kiosk.
+func TestNoVenueAndNoKioskWithoutItsSecret(t *testing.T) {
+	o := newOperator(t)
+	check(t, os.MkdirAll(o.path("kiosks", "arena", "gate-2", "venue.key", "in-the-way"), 0o755))
+	if _, err := o.AddKiosk(fleet.Place{Venue: "arena", Kiosk: "gate-2"}); err == nil {
+		t.Error("a kiosk was made")
+	}
+	if _, err := os.Stat(o.path("kiosks", "arena", "gate-2", "gatehouse.yaml")); err == nil {
+		t.Error("a kiosk without its secret")
 	}
 }
