@@ -10,6 +10,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -118,6 +119,8 @@ func (k Key) validatePublic() error {
 	case EdDSA:
 		if p, ok := k.Public.(ed25519.PublicKey); !ok || len(p) != ed25519.PublicKeySize {
 			return k.errorf("EdDSA needs an Ed25519 public key, not %T", k.Public)
+		} else if smallOrder(p) {
+			return k.errorf("the Ed25519 public key is a point of small order: anybody can sign for it")
 		}
 	case ES256:
 		p, ok := k.Public.(*ecdsa.PublicKey)
@@ -142,6 +145,26 @@ func (k Key) validatePublic() error {
 		return k.errorf("the algorithm %d is not known; use EdDSA, ES256 or PS256", int(k.Algorithm))
 	}
 	return nil
+}
+
+// smallOrders are the y coordinates of the points of edwards25519 whose order divides 8, in all their encodings of 32
+// bytes, little-endian and without the sign of x (RFC 8032, section 5.1.2; those of p and p+1 are not canonical, and
+// some implementations take them).
+var smallOrders = [...]string{
+	"0000000000000000000000000000000000000000000000000000000000000000", // 0, order 4
+	"0100000000000000000000000000000000000000000000000000000000000000", // 1, order 1
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", // order 8
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", // order 8
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // -1, order 2
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p = 0
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p+1 = 1
+}
+
+// smallOrder tells whether an Ed25519 key has signatures that are good for any message.
+func smallOrder(p ed25519.PublicKey) bool {
+	y := bytes.Clone(p)
+	y[len(y)-1] &= 0x7f
+	return slices.Contains(smallOrders[:], hex.EncodeToString(y))
 }
 
 func (k Key) errorf(format string, args ...any) error {
