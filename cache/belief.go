@@ -21,7 +21,7 @@ type belief struct {
 	terms   *entry.Terms
 	keys    map[keyName][]*credential.Key
 	issuers map[string]bool
-	lists   map[string]*hashSet // by issuer; nil where the head names a list that is not here
+	lists   map[string]*hashSet // by issuer; nil where a list in force is not here
 
 	believed Believed
 }
@@ -52,10 +52,8 @@ func newBelief(t *Trust, tx int, u *fleet.Update, lists map[string]*listRecord) 
 			}
 		}
 	}
-	for _, e := range u.Head().Documents {
-		if issuer := e.Kind.Issuer(); issuer != "" {
-			b.lists[issuer] = nil
-		}
+	for _, r := range u.Revocations() {
+		b.lists[r.Issuer] = nil
 	}
 	for issuer, r := range lists {
 		b.lists[issuer] = r.set()

@@ -9,6 +9,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
+	"fmt"
 	"testing"
 	"time"
 
@@ -17,14 +19,14 @@ import (
 	"gatehouse/fleet"
 )
 
-// testFleet signs every document with one key. It has three issuers: arena (GH1, revocable), and at and de, who share an
-// HC1 key and with it its kid.
+// testFleet signs every document with one key. It has three issuers: arena (GH1, revocable), and at and de, whose HC1 keys
+// share a kid.
 type testFleet struct {
 	tb     testing.TB
 	signer fleet.SigningKey
 	root   fleet.Document
 	arena  ed25519.PublicKey
-	shared *ecdsa.PublicKey
+	at, de *ecdsa.PublicKey
 }
 
 var testPlace = fleet.Place{Venue: "arena", Kiosk: "gate-1"}
@@ -48,11 +50,13 @@ func newTestFleet(tb testing.TB) *testFleet {
 	if f.arena, _, err = ed25519.GenerateKey(rand.Reader); err != nil {
 		tb.Fatal(err)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		tb.Fatal(err)
+	for _, public := range []**ecdsa.PublicKey{&f.at, &f.de} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		*public = &key.PublicKey
 	}
-	f.shared = &key.PublicKey
 	return f
 }
 
@@ -83,6 +87,22 @@ func (f *testFleet) kid(public any) []byte {
 	return k.ID
 }
 
+// sharedKID is the kid of two issuers' keys: kids of certificates are 8 bytes of a hash, and those of a JWK any text.
+const sharedKID = "2026"
+
+func (f *testFleet) hc1(public *ecdsa.PublicKey) fleet.IssuerKey {
+	f.tb.Helper()
+	point, err := public.Bytes()
+	if err != nil {
+		f.tb.Fatal(err)
+	}
+	text := func(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+	return fleet.IssuerKey{
+		Type: fleet.TypeJWK, Algorithm: "ES256", Formats: []credential.Format{credential.HC1},
+		Data: fmt.Appendf(nil, `{"kty":"EC","crv":"P-256","kid":%q,"x":%q,"y":%q}`, sharedKID, text(point[1:33]), text(point[33:])),
+	}
+}
+
 // edition is what one bundle says.
 type edition struct {
 	head   uint64 // its sequence
@@ -93,13 +113,12 @@ type edition struct {
 
 func (f *testFleet) bundle(e edition) *fleet.Bundle {
 	f.tb.Helper()
-	hc1 := fleet.IssuerKey{Type: fleet.TypeSPKI, Data: f.spki(f.shared), Algorithm: "ES256", Formats: []credential.Format{credential.HC1}}
 	issuers := f.sign(fleet.KindIssuers, fleet.ScopeAll, 1, fleet.Issuers{Issuers: []fleet.Issuer{
 		{Name: "arena", Revocable: true, Keys: []fleet.IssuerKey{
 			{Type: fleet.TypeSPKI, Data: f.spki(f.arena), Algorithm: "EdDSA", Formats: []credential.Format{credential.GH1}},
 		}},
-		{Name: "at", Keys: []fleet.IssuerKey{hc1}},
-		{Name: "de", Keys: []fleet.IssuerKey{hc1}},
+		{Name: "at", Keys: []fleet.IssuerKey{f.hc1(f.at)}},
+		{Name: "de", Keys: []fleet.IssuerKey{f.hc1(f.de)}},
 	}})
 	layer, err := fleet.LayerOf(&entry.Policy{Accept: []entry.Rule{
 		{Name: "day ticket", All: []entry.Clause{{Kind: "ticket", Issuers: []string{"arena"}}}},

@@ -105,12 +105,12 @@ func TestKeys(t *testing.T) {
 		err    error
 	}{
 		{"by issuer and kid", credential.GH1, "arena", f.kid(f.arena), []string{"arena"}, nil},
-		{"HC1 by kid over all issuers", credential.HC1, "", f.kid(f.shared), []string{"at", "de"}, nil},
-		{"HC1 of one issuer", credential.HC1, "de", f.kid(f.shared), []string{"de"}, nil},
+		{"HC1 by kid over all issuers", credential.HC1, "", []byte(sharedKID), []string{"at", "de"}, nil},
+		{"HC1 of one issuer", credential.HC1, "de", []byte(sharedKID), []string{"de"}, nil},
 		{"unknown kid", credential.GH1, "arena", []byte{1}, nil, nil},
 		{"unknown HC1 kid", credential.HC1, "", []byte{1}, nil, nil},
 		{"another issuer's kid", credential.GH1, "at", f.kid(f.arena), nil, nil},
-		{"another format's kid", credential.GH1, "at", f.kid(f.shared), nil, nil},
+		{"another format's kid", credential.GH1, "at", []byte(sharedKID), nil, nil},
 		{"a GH1 key asked for as HC1", credential.HC1, "", f.kid(f.arena), nil, nil},
 		{"unknown issuer", credential.GH1, "nobody", f.kid(f.arena), nil, credential.ErrUnknownIssuer},
 		{"no issuer where one is needed", credential.GH1, "", f.kid(f.arena), nil, credential.ErrUnknownIssuer},
@@ -390,5 +390,46 @@ func TestClosedTrustAnswersNothing(t *testing.T) {
 	}
 	if _, err := trust.Apply(t.Context(), f.bundle(edition{head: 2, list: 1, base: ids("lost")}), morning); !errors.Is(err, ErrClosed) {
 		t.Errorf("apply: %v", err)
+	}
+}
+
+// A list that was withdrawn is no list that is missing: the issuer's passes are not revoked, and its ids are freed.
+func TestWithdrawnListIsNoUnknownOne(t *testing.T) {
+	f := newTestFleet(t)
+	path := trustPath(t)
+	trust := f.open(path)
+	guest := func(head, version uint64, body any) *fleet.Bundle {
+		b := f.bundle(edition{head: head, list: 1, base: ids("lost")})
+		list := f.sign(fleet.RevocationsOf("at"), fleet.ScopeAll, version, body)
+		var named []fleet.Entry
+		for _, d := range append(b.Documents[:4:4], list) {
+			named = append(named, fleet.EntryOf(d))
+		}
+		b.Documents = append(b.Documents[:4:4], list, f.sign(fleet.KindHead, "arena", head, &fleet.Head{
+			FreshUntil: uint64(morning.Add(time.Hour).Unix()), HardAfter: uint64(morning.Add(24 * time.Hour).Unix()), Documents: named,
+		}))
+		return b
+	}
+	pass := &credential.Pass{Format: credential.GH1, Issuer: "at", ID: []byte("gone")}
+	gone := fleet.Delta{Add: fleet.JoinRevocations([][fleet.RevocationSize]byte{fleet.RevocationID(pass.RevocationIDs()[0])})}
+	apply(t, trust, guest(1, 1, fleet.RevocationList{Deltas: []fleet.Delta{gone}}))
+	if got, err := believe(t, trust).Revoked(pass); got != entry.Revoked || err != nil {
+		t.Fatalf("%v, %v", got, err)
+	}
+	before := buckets(t, trust)
+	apply(t, trust, guest(2, 2, fleet.Tombstone{}))
+	for range 2 {
+		if got, err := believe(t, trust).Revoked(pass); got != entry.NotRevoked || err != nil {
+			t.Errorf("withdrawn: %v, %v", got, err)
+		}
+		expect(t, believe(t, trust), entry.Revoked, "lost")
+		if after := buckets(t, trust); after >= before {
+			t.Errorf("%d bases and overlays are stored, %d were", after, before)
+		}
+		trust.Close()
+		trust = f.open(path)
+	}
+	if _, err := trust.Apply(t.Context(), guest(3, 1, fleet.RevocationList{}), morning); !errors.Is(err, fleet.ErrOlder) {
+		t.Errorf("the former list again: %v", err)
 	}
 }

@@ -76,7 +76,7 @@ func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
 		dec.PassHash = dec.use
 	}
 
-	if !dec.notRevoked(belief, pass) || !dec.fresh(terms, now) || !dec.forHere(terms, lane, pass) {
+	if !dec.notRevoked(belief, pass) || !dec.fresh(terms.Bands(pass.Issuer), now) || !dec.forHere(terms, lane, pass) {
 		return dec
 	}
 	if now.Clock == ClockBehind && terms.Policy.ReferUntrustedClock {
@@ -131,14 +131,14 @@ func (d *Decision) notRevoked(b Belief, p *credential.Pass) bool {
 }
 
 // fresh asks how old the data is. A clock that nothing keeps right cannot say that it is fresh: it is at best stale.
-func (d *Decision) fresh(t *Terms, now Moment) bool {
-	switch t.Freshness(now) {
+func (d *Decision) fresh(b Bands, now Moment) bool {
+	switch b.Freshness(now) {
 	case Hard:
-		d.refuse(StepFreshness, ReasonStaleData, "signed "+t.Signed.UTC().Format(time.RFC3339)+", hard since "+t.HardAfter.UTC().Format(time.RFC3339))
+		d.refuse(StepFreshness, ReasonStaleData, "signed "+b.Signed.UTC().Format(time.RFC3339)+", hard since "+b.HardAfter.UTC().Format(time.RFC3339))
 		return false
 	case Stale:
 		d.Stale = true
-		d.hold(StepFreshness, fmt.Sprintf("stale since %s, clock %s", t.FreshUntil.UTC().Format(time.RFC3339), now.Clock))
+		d.hold(StepFreshness, fmt.Sprintf("stale since %s, clock %s", b.FreshUntil.UTC().Format(time.RFC3339), now.Clock))
 	default:
 		d.hold(StepFreshness, "")
 	}

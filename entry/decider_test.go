@@ -74,6 +74,9 @@ func TestReasons(t *testing.T) {
 			func(d *desk) string { return d.issuer.Pass(credential.Claims{ID: id}) }},
 		{"stale_data", "revocations not here", func(d *desk) { d.know.Unknown = true },
 			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
+		{"stale_data", "past the hard band of the issuer's revocations", func(d *desk) {
+			d.know.Agreed.Lists = map[string]entry.Bands{"arena": {HardAfter: entrytest.Start}, "other": {}}
+		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
 		{"stale_data", "past the hard band", func(d *desk) { d.know.Agreed.HardAfter = entrytest.Start },
 			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
 		{"ok", "stale and working on", func(d *desk) { d.know.Agreed.FreshUntil = entrytest.Start },

@@ -50,11 +50,42 @@ const (
 type Terms struct {
 	Venue, Kiosk string
 	Policy       *Policy
-	Signed       time.Time // when the head in force was signed
-	FreshUntil   time.Time // from here data is stale: the kiosk works on and says so
-	HardAfter    time.Time // from here on nobody is admitted on this data
-	Incomplete   []string  // documents that the head names and the kiosk does not have
-	Versions     []Version
+	// Signed, FreshUntil and HardAfter are the bands of what every decision needs: root, issuers and config.
+	Signed     time.Time
+	FreshUntil time.Time
+	HardAfter  time.Time
+	// Lists are the bands of those issuers whose revocations are older than that.
+	Lists      map[string]Bands
+	Incomplete []string // documents that the head names and the kiosk does not have
+	Versions   []Version
+}
+
+// Bands tell how old data is and how long it counts. The age of a document is the signed time of the newest head that
+// names the version in force, whenever the document itself was signed.
+type Bands struct {
+	Signed     time.Time
+	FreshUntil time.Time // from here data is stale: the kiosk works on and says so
+	HardAfter  time.Time // from here on nobody is admitted on this data
+}
+
+// Older is the earlier of each of two bands.
+func (b Bands) Older(o Bands) Bands {
+	earlier := func(x, y time.Time) time.Time {
+		if y.Before(x) {
+			return y
+		}
+		return x
+	}
+	return Bands{earlier(b.Signed, o.Signed), earlier(b.FreshUntil, o.FreshUntil), earlier(b.HardAfter, o.HardAfter)}
+}
+
+// Bands are those of a decision about a pass of an issuer; of what every decision needs where issuer is "".
+func (t *Terms) Bands(issuer string) Bands {
+	b := Bands{t.Signed, t.FreshUntil, t.HardAfter}
+	if list, ok := t.Lists[issuer]; ok {
+		return b.Older(list)
+	}
+	return b
 }
 
 // Freshness is how well what the kiosk believes can be relied on.
@@ -69,15 +100,18 @@ const (
 
 // Freshness is the band at a moment. It is the age of signed data, never of the last connection; a clock that is not
 // kept right makes it stale at best.
-func (t *Terms) Freshness(now Moment) Freshness {
+func (b Bands) Freshness(now Moment) Freshness {
 	switch {
-	case !now.At.Before(t.HardAfter):
+	case !now.At.Before(b.HardAfter):
 		return Hard
-	case !now.At.Before(t.FreshUntil), now.Clock != ClockSynced:
+	case !now.At.Before(b.FreshUntil), now.Clock != ClockSynced:
 		return Stale
 	}
 	return Fresh
 }
+
+// Freshness is the band of what every decision needs.
+func (t *Terms) Freshness(now Moment) Freshness { return t.Bands("").Freshness(now) }
 
 // Version names one document in force.
 type Version struct {

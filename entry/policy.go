@@ -25,8 +25,32 @@ type Policy struct {
 	// ReferUntrustedClock sends guests to a person while the clock is behind what the kiosk knows that it is. Else
 	// decisions go by the floor, and say so.
 	ReferUntrustedClock bool `cbor:"refer_untrusted_clock,omitempty" yaml:"refer_untrusted_clock,omitempty"`
+	// MaxFresh and MaxHard cap the bands that a head gives, counted from its signed time, so that a stolen head key cannot
+	// freeze a venue. Zero is DefaultMaxFresh and DefaultMaxHard. A venue whose kiosks are only ever brought bundles
+	// allows more.
+	MaxFresh Duration `cbor:"max_fresh,omitempty" yaml:"max_fresh,omitempty"`
+	MaxHard  Duration `cbor:"max_hard,omitempty" yaml:"max_hard,omitempty"`
 	// Lanes are the signed settings of a lane, by its name.
 	Lanes map[string]LaneTerms `cbor:"lanes,omitempty" yaml:"lanes,omitempty"`
+}
+
+// What a policy that is silent allows a head.
+const (
+	DefaultMaxFresh = 12 * time.Hour
+	DefaultMaxHard  = 7 * 24 * time.Hour
+)
+
+// Cap cuts the bands of a head to what the policy allows. Whatever it says, hard is never before stale.
+func (p *Policy) Cap(b Bands) Bands {
+	fresh, hard := time.Duration(p.MaxFresh), time.Duration(p.MaxHard)
+	if fresh == 0 {
+		fresh = DefaultMaxFresh
+	}
+	if hard == 0 {
+		hard = max(fresh, DefaultMaxHard)
+	}
+	most := Bands{Signed: b.Signed, FreshUntil: b.Signed.Add(min(fresh, hard)), HardAfter: b.Signed.Add(hard)}
+	return b.Older(most)
 }
 
 // LaneTerms are the signed settings of one lane. A zero value leaves the local or built-in setting.
@@ -100,6 +124,12 @@ func (p *Policy) Validate() error {
 		if !validKind(kind) {
 			return fmt.Errorf("%w: private[%d] %q: %s", ErrPolicy, i, kind, kindForm)
 		}
+	}
+	switch {
+	case p.MaxFresh < 0 || p.MaxHard < 0:
+		return fmt.Errorf("%w: max_fresh and max_hard cannot be negative; write 12h and 7d", ErrPolicy)
+	case p.MaxHard != 0 && p.MaxFresh > p.MaxHard:
+		return fmt.Errorf("%w: max_fresh is longer than max_hard: data is stale before it is hard", ErrPolicy)
 	}
 	for name, l := range p.Lanes {
 		if l.Pulse < 0 || l.WidePulse < 0 {

@@ -127,7 +127,7 @@ func (o *opening) place(a *assembly, e Entry) error {
 	if !e.names(d) {
 		return fmt.Errorf("%w: it names %s of %d bytes, and the digest is that of %s of %d", ErrNotNamed, e, e.Size, d, d.Size())
 	}
-	if issuer := e.Kind.Issuer(); issuer != "" {
+	if issuer := e.Kind.Issuer(); issuer != "" && !d.Withdrawn() {
 		if a.lists[issuer], err = o.openList(a, d); err != nil {
 			return err
 		}
@@ -178,19 +178,22 @@ func (o *opening) checkBrought(newest *assembly) error {
 	return nil
 }
 
-// fallBack returns the newest assembly that is whole.
+// fallBack returns the newest assembly that is whole. Heads before the newest are stored ones: one that can no longer be
+// put in force, since a later one was, is passed over.
 func (o *opening) fallBack(newest *assembly, heads []verifiedHead) (*assembly, error) {
 	if len(newest.missing) == 0 {
 		return newest, nil
 	}
+	var first error
 	for _, h := range heads[1:] {
 		a, err := o.assemble(h)
-		if err != nil {
-			return nil, err
-		}
-		if len(a.missing) == 0 {
+		if err == nil && len(a.missing) == 0 {
 			return a, nil
 		}
+		first = cmp.Or(first, err)
+	}
+	if first != nil {
+		return nil, first
 	}
 	return nil, fmt.Errorf("%w: %s names what is not here: %s: import a whole bundle", ErrIncomplete, newest.doc, newest.missing)
 }

@@ -59,6 +59,18 @@ func MergeLayers(layers ...Layer) (*entry.Policy, error) {
 	return p, nil
 }
 
+// FaultyLayer is the index of the layer with which a merge goes wrong for good: those before it are valid together.
+func FaultyLayer(layers ...Layer) int {
+	n := len(layers)
+	for n > 1 {
+		if _, err := MergeLayers(layers[:n-1]...); err == nil {
+			break
+		}
+		n--
+	}
+	return n - 1
+}
+
 func readPolicy(b []byte) (*entry.Policy, error) {
 	var p entry.Policy
 	if err := decodeStrict(b, &p); err != nil {

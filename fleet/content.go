@@ -13,7 +13,7 @@ import (
 )
 
 // update reads what is to be in force and puts the state of belief together.
-func (o *opening) update(newest, a *assembly) (*Update, error) {
+func (o *opening) update(newest, a *assembly, heads []verifiedHead) (*Update, error) {
 	u := &Update{root: o.root().root, head: a.head, headRoot: o.headRoot}
 	if err := o.openIssuers(u, a); err != nil {
 		return nil, err
@@ -30,8 +30,10 @@ func (o *opening) update(newest, a *assembly) (*Update, error) {
 		}
 		u.revocations = append(u.revocations, r)
 	}
-	o.collect(u, newest, a)
+	age := ages{heads, a, o.root().doc, o.known.Place}
+	o.collect(u, newest, a, age.needed())
 	u.terms = o.terms(policy, newest, a)
+	age.setBands(u.terms)
 	return u, nil
 }
 
@@ -60,29 +62,30 @@ func (o *opening) openIssuers(u *Update, a *assembly) error {
 
 func (o *opening) openConfig(a *assembly) (*entry.Policy, error) {
 	var layers []Layer
+	var docs []Document
 	for _, s := range o.known.Place.Scopes() {
 		d, ok := a.documents[name{KindConfig, s}]
-		if !ok {
+		if !ok || d.Withdrawn() {
 			continue
 		}
 		l, err := readLayer(d)
 		if err != nil {
 			return nil, err
 		}
-		layers = append(layers, l)
+		layers, docs = append(layers, l), append(docs, d)
 	}
 	if len(layers) == 0 {
 		return nil, fmt.Errorf("%w: %s names no config", ErrWithheld, a.doc)
 	}
 	p, err := MergeLayers(layers...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", a.doc, err)
+		return nil, fmt.Errorf("%s, together with the wider layers: %w", docs[FaultyLayer(layers...)], err)
 	}
 	return p, nil
 }
 
 // collect decides what is kept, which versions bind from now on, and what is new.
-func (o *opening) collect(u *Update, newest, a *assembly) {
+func (o *opening) collect(u *Update, newest, a *assembly, heads []Document) {
 	mark := func(d Document) {
 		m := Mark{d.Kind(), d.Scope(), d.Version(), d.Digest()}
 		u.marks = append(u.marks, m)
@@ -100,9 +103,10 @@ func (o *opening) collect(u *Update, newest, a *assembly) {
 	}
 	mark(o.root().doc)
 	// The newest head binds even while its documents are on their way; they themselves bind once they are in force.
-	keep(newest.doc)
 	mark(newest.doc)
-	keep(a.doc)
+	for _, h := range heads {
+		keep(h)
+	}
 	for _, d := range a.sorted() {
 		keep(d)
 		mark(d)
@@ -121,9 +125,8 @@ func (a *assembly) sorted() []Document {
 func (o *opening) terms(p *entry.Policy, newest, a *assembly) *entry.Terms {
 	t := &entry.Terms{
 		Venue: o.known.Place.Venue, Kiosk: o.known.Place.Kiosk,
-		Policy: p, Signed: a.doc.Issued(), Incomplete: newest.missing,
+		Policy: p, Incomplete: newest.missing,
 	}
-	t.FreshUntil, t.HardAfter = a.head.Bands()
 	for _, d := range append([]Document{o.root().doc, a.doc}, a.sorted()...) {
 		t.Versions = append(t.Versions, entry.Version{Kind: string(d.Kind()), Scope: string(d.Scope()), Version: d.Version()})
 	}

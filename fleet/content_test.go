@@ -8,6 +8,7 @@ import (
 	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,7 +101,14 @@ func TestIssuersRefused(t *testing.T) {
 		"an unknown type":     func(l *fleet.Issuers) { l.Issuers[0].Keys[0].Type = "pgp" },
 		"rubbish":             func(l *fleet.Issuers) { l.Issuers[0].Keys[0].Data = []byte("key") },
 		"ends before a start": func(l *fleet.Issuers) { l.Issuers[0].Keys[0].NotBefore, l.Issuers[0].Keys[0].NotAfter = 20, 10 },
-		"beyond all time":     func(l *fleet.Issuers) { l.Issuers[0].Keys[0].NotAfter = 1 << 63 },
+		"another's key": func(l *fleet.Issuers) {
+			l.Issuers = append(l.Issuers, fleet.Issuer{Name: "guest", Keys: l.Issuers[0].Keys})
+		},
+		"a key of small order": func(l *fleet.Issuers) {
+			data := l.Issuers[0].Keys[0].Data
+			copy(data[len(data)-32:], append([]byte{1}, make([]byte, 31)...))
+		},
+		"beyond all time": func(l *fleet.Issuers) { l.Issuers[0].Keys[0].NotAfter = 1 << 63 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newModel(t)
@@ -111,6 +119,51 @@ func TestIssuersRefused(t *testing.T) {
 			m.refused(k, m.bundle(2), fleet.ErrContent)
 		})
 	}
+}
+
+// A key that an issuer lists twice, say in two certificates, is still one issuer's.
+func TestIssuerMayListItsKeyTwice(t *testing.T) {
+	list := newModel(t).issuers()
+	list.Issuers[0].Keys = append(list.Issuers[0].Keys, list.Issuers[0].Keys[0])
+	if keys, err := list.Credentials(); err != nil || len(keys) != 2 {
+		t.Errorf("%d keys, %v", len(keys), err)
+	}
+}
+
+// Layers that are each good by themselves and not together refuse the whole bundle, and the one that spoils it is named.
+func TestLayersAreCheckedTogether(t *testing.T) {
+	m := newModel(t)
+	hours := func(n int) entry.Duration { return entry.Duration(time.Duration(n) * time.Hour) }
+	all := policy("fleet")
+	all.MaxHard = hours(2)
+	m.putPolicy("all", 1, all, "max_hard")
+	_, k := m.open(m.known(), m.bundle(1))
+	kiosk := &entry.Policy{MaxFresh: hours(3)}
+	for _, p := range []*entry.Policy{all, kiosk} {
+		if err := p.Validate(); err != nil {
+			t.Fatalf("not good by itself: %v", err)
+		}
+	}
+	m.putPolicy("arena/gate-1", 1, kiosk, "max_fresh")
+	m.put(fleet.RevocationsOf("arena"), "all", 2, fleet.RevocationList{})
+	b := m.bundle(2)
+	m.refused(k, b, fleet.ErrContent)
+	_, err := fleet.Open(k, b, morning)
+	if !errors.Is(err, entry.ErrPolicy) || !strings.Contains(err.Error(), "config of arena/gate-1, version 1") || !strings.Contains(err.Error(), "max_fresh") {
+		t.Errorf("layer and field are not named: %v", err)
+	}
+	if u, _ := m.open(k, nil); versions(u)["revocations/arena all"] != 1 || versions(u)["head arena"] != 1 {
+		t.Errorf("in force %v", versions(u))
+	}
+
+	// A narrower layer that puts it right makes them good together.
+	k.Place.Kiosk = "gate-2"
+	venue := policy("venue")
+	venue.MaxFresh = hours(3)
+	m.putPolicy("arena", 2, venue, "accept", "max_fresh")
+	m.refused(k, m.bundle(2), fleet.ErrContent)
+	m.putPolicy("arena/gate-2", 1, &entry.Policy{MaxHard: hours(4)}, "max_hard")
+	m.open(k, m.bundle(2))
 }
 
 func TestIssuerKeyIsNarrowed(t *testing.T) {

@@ -55,7 +55,7 @@ func (s *statement) validate() error {
 	case len(s.Body) == 0:
 		return fmt.Errorf("%w: %s of %s: no body", ErrMalformed, s.Kind, s.Scope)
 	}
-	return nil
+	return s.checkTombstone()
 }
 
 // ParseDocument reads an envelope and the payload within. It checks form and bounds, and no signature.
@@ -118,6 +118,9 @@ func (d Document) Body() []byte { return d.said.Body }
 
 // String names kind, scope and version.
 func (d Document) String() string {
+	if d.Withdrawn() {
+		return fmt.Sprintf("%s of %s, version %d (withdrawn)", d.said.Kind, d.said.Scope, d.said.Version)
+	}
 	return fmt.Sprintf("%s of %s, version %d", d.said.Kind, d.said.Scope, d.said.Version)
 }
 

@@ -32,8 +32,8 @@ var (
 	// ErrNotNamed: a document that the newest head does not name with this version and digest. Bring it together with
 	// its head.
 	ErrNotNamed = errors.New("fleet: not named by the head")
-	// ErrWithheld: the head leaves out a document that must be there. A head can never take a document out of force;
-	// only a newer version of that document, signed by its own keys, can empty it.
+	// ErrWithheld: the head leaves out a document that must be there, or one that must be there is withdrawn. A head can
+	// never take a document out of force; only a Tombstone, signed by the document's own keys, can.
 	ErrWithheld = errors.New("fleet: the head leaves out a document")
 	// ErrIncomplete: documents that the head names are not here, and no complete set is known to fall back on. Import a
 	// whole bundle.

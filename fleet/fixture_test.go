@@ -104,14 +104,16 @@ func (m *model) put(kind fleet.Kind, scope fleet.Scope, version uint64, body any
 
 func (m *model) issuers() fleet.Issuers {
 	m.tb.Helper()
-	seed := sha256.Sum256([]byte("issuer"))
-	der, err := x509.MarshalPKIXPublicKey(ed25519.NewKeyFromSeed(seed[:]).Public())
+	return fleet.Issuers{Issuers: []fleet.Issuer{{Name: "arena", Revocable: true, Keys: []fleet.IssuerKey{m.issuerKey("issuer")}}}}
+}
+
+func (m *model) issuerKey(label string) fleet.IssuerKey {
+	m.tb.Helper()
+	der, err := x509.MarshalPKIXPublicKey(key(m.tb, label).Public())
 	if err != nil {
 		m.tb.Fatal(err)
 	}
-	return fleet.Issuers{Issuers: []fleet.Issuer{{Name: "arena", Revocable: true, Keys: []fleet.IssuerKey{{
-		Type: fleet.TypeSPKI, Data: der, Algorithm: "EdDSA", Formats: []credential.Format{credential.GH1},
-	}}}}}
+	return fleet.IssuerKey{Type: fleet.TypeSPKI, Data: der, Algorithm: "EdDSA", Formats: []credential.Format{credential.GH1}}
 }
 
 func policy(rule string) *entry.Policy {

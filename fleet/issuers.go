@@ -4,6 +4,7 @@
 package fleet
 
 import (
+	"crypto/x509"
 	"fmt"
 	"time"
 
@@ -52,6 +53,7 @@ func (l *Issuers) Credentials() ([]*credential.Key, error) {
 	}
 	var keys []*credential.Key
 	seen := map[string]bool{}
+	owner := map[string]string{}
 	for _, i := range l.Issuers {
 		if !ValidName(i.Name) || seen[i.Name] || len(i.Keys) == 0 {
 			return nil, fmt.Errorf("%w: issuer %q: each needs a name of its own (a-z, 0-9, -) and a key", ErrContent, i.Name)
@@ -62,10 +64,27 @@ func (l *Issuers) Credentials() ([]*credential.Key, error) {
 			if err != nil {
 				return nil, fmt.Errorf("%w: issuer %q: key %d: %w", ErrContent, i.Name, n, err)
 			}
+			if err := own(owner, key); err != nil {
+				return nil, fmt.Errorf("%w: issuer %q: key %d: %w", ErrContent, i.Name, n, err)
+			}
 			keys = append(keys, key)
 		}
 	}
 	return keys, nil
+}
+
+// own refuses a public key that another issuer has already. An HC1 certificate names its issuer only by the key, and may
+// name the key outside of what is signed: its bearer could choose between the two.
+func own(owner map[string]string, key *credential.Key) error {
+	der, err := x509.MarshalPKIXPublicKey(key.Public)
+	if err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	if other, taken := owner[string(der)]; taken && other != key.Issuer {
+		return fmt.Errorf("fleet: issuer %q has the same public key; a key is one issuer's", other)
+	}
+	owner[string(der)] = key.Issuer
+	return nil
 }
 
 // Credential is the key as credential.Verify takes it. Nothing widens what the data says: times are the narrower.

@@ -22,6 +22,12 @@ const (
 	kindRevocations      = "revocations"
 )
 
+// The roles whose keys sign no document: they sign messages of their own, which come in no bundle.
+const (
+	RoleCommand   = "command"   // orders to one kiosk
+	RoleCollector = "collector" // acknowledgements of events
+)
+
 // RevocationsOf is the kind of an issuer's revocation list.
 func RevocationsOf(issuer string) Kind { return kindRevocations + "/" + Kind(issuer) }
 

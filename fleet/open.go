@@ -17,7 +17,8 @@ const maxAhead = 24 * time.Hour
 //
 // The bundle may be whole or any part: what it does not bring is taken from known. With a nil bundle, Open verifies what
 // was stored. The head in force is the newest whose documents are all here; a newer head that is not complete
-// yet is kept, and Terms.Incomplete says what it waits for, while freshness stays that of the older one.
+// yet is kept, and Terms.Incomplete says what it waits for; it renews the freshness of those documents in force that it
+// names, and of no other.
 //
 // at is the kiosk's clock and only serves to refuse what was signed more than a day ahead of it. Pass the zero time while
 // the clock is not trusted: a kiosk without a clock must be able to import.
@@ -47,7 +48,7 @@ func Open(known Known, b *Bundle, at time.Time) (*Update, error) {
 	if err != nil {
 		return nil, err
 	}
-	return o.update(newest, inForce)
+	return o.update(newest, inForce, heads)
 }
 
 // opening is the state of one Open.

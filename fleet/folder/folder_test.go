@@ -330,7 +330,9 @@ func TestIssuersFromPublicKeys(t *testing.T) {
 		check(t, err)
 		chain = append(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: dsc.Certificate})...)
 	}
-	jwk := fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","kid":"k1","x":%q}`, base64.RawURLEncoding.EncodeToString(public))
+	webKey, _, err := ed25519.GenerateKey(nil)
+	check(t, err)
+	jwk := fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","kid":"k1","x":%q}`, base64.RawURLEncoding.EncodeToString(webKey))
 	check(t, o.AddIssuer("two-certs", folder.IssuerOptions{Certificates: [][]byte{chain}}))
 	check(t, o.AddIssuer("bare", folder.IssuerOptions{SPKIs: [][]byte{der}, Kinds: []string{"travel"}, Scopes: []string{"arena"}}))
 	check(t, o.AddIssuer("web", folder.IssuerOptions{JWKs: [][]byte{[]byte(jwk)}}))
