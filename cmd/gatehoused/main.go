@@ -33,11 +33,12 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stderr))
+	signal.Ignore(syscall.SIGPIPE) // who read the log may be gone: no reason to leave a relay where it is
+	os.Exit(run(ctx, os.Args[1:], os.Stderr, device.Board()))
 }
 
 // run is the program; it returns the exit code.
-func run(ctx context.Context, args []string, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stderr io.Writer, hw device.Hardware) int {
 	flags := flag.NewFlagSet("gatehoused", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("config", "/etc/gatehouse/gatehouse.yaml", "the local config, as gatehouse-fleet kiosk add writes it")
@@ -69,9 +70,11 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "gatehoused: %s is a valid local config\n", *path)
 		return 0
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	lines := newLogWriter(stderr, mostLog)
+	defer lines.end()
+	log := slog.New(slog.NewTextHandler(lines, nil))
 	stdlog.SetOutput(io.Discard) // periph writes there at every look for a chip; what is wrong is a condition of the lane
-	if err := device.Run(ctx, cfg, device.Board(), log); err != nil {
+	if err := device.Run(ctx, cfg, hw, log); err != nil {
 		log.Error("kiosk cannot run", "error", err)
 		return exitFault
 	}
