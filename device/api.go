@@ -12,8 +12,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -27,44 +28,23 @@ import (
 // api is the local API: HTTP over two unix sockets, guarded by the mode of each.
 type api struct {
 	kiosk           *kiosk
-	status, control net.Listener
+	status, control *socket
 	importing       chan struct{} // holds the one import under way
+
+	mu     sync.Mutex
+	faults map[string]error // of the sockets, by path
 }
 
-const (
-	statusMode  = 0o660
-	controlMode = 0o660
-)
-
 func (k *kiosk) listen() (*api, error) {
-	if err := os.MkdirAll(k.cfg.Run, 0o755); err != nil {
-		return nil, fmt.Errorf("device: run: %w", err)
-	}
-	status, err := listenUnix(filepath.Join(k.cfg.Run, client.StatusSocket), statusMode)
+	status, err := newSocket(filepath.Join(k.cfg.Run, client.StatusSocket), statusMode)
 	if err != nil {
 		return nil, err
 	}
-	control, err := listenUnix(filepath.Join(k.cfg.Run, client.ControlSocket), controlMode)
+	control, err := newSocket(filepath.Join(k.cfg.Run, client.ControlSocket), controlMode)
 	if err != nil {
-		return nil, errors.Join(err, status.Close())
+		return nil, errors.Join(err, status.close())
 	}
-	return &api{k, status, control, make(chan struct{}, 1)}, nil
-}
-
-// listenUnix takes the place of a socket that a killed daemon left. The state folder's lock, taken before, tells that
-// no other daemon lives here.
-func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("device: %w", err)
-	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fmt.Errorf("device: local API: %w; the folder must belong to the user of the service, see: ls -ld %s", err, filepath.Dir(path))
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		return nil, errors.Join(fmt.Errorf("device: %w", err), l.Close())
-	}
-	return l, nil
+	return &api{kiosk: k, status: status, control: control, importing: make(chan struct{}, 1), faults: map[string]error{}}, nil
 }
 
 // serve answers until ctx ends.
@@ -76,15 +56,13 @@ func (a *api) serve(ctx context.Context) error {
 	act.HandleFunc("POST /v1/ledger/accept-loss", a.postAcceptLoss)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range []struct {
-		listener net.Listener
-		mux      *http.ServeMux
+		socket *socket
+		mux    *http.ServeMux
 	}{{a.status, read}, {a.control, act}} {
 		server := &http.Server{Handler: s.mux, ReadHeaderTimeout: idleMost, ReadTimeout: requestMost, WriteTimeout: answerMost, IdleTimeout: idleMost,
 			BaseContext: func(net.Listener) context.Context { return ctx }}
 		group.Go(func() error {
-			if err := server.Serve(limit(s.listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
-				return fmt.Errorf("device: local API: %w", err)
-			}
+			s.socket.keep(ctx, server, func(err error) { a.report(s.socket.path, err) })
 			return nil
 		})
 		group.Go(func() error {
@@ -98,6 +76,17 @@ func (a *api) serve(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
+}
+
+// report tells what is wrong with the sockets.
+func (a *api) report(path string, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.faults[path] = err
+	a.kiosk.health.set(condition.LocalAPI, errors.Join(a.faults[a.status.path], a.faults[a.control.path]))
+	if err == nil {
+		a.kiosk.log.Warn("socket made again", "socket", path)
+	}
 }
 
 func (a *api) getStatus(w http.ResponseWriter, _ *http.Request) {
@@ -133,7 +122,7 @@ func (a *api) importBody(w http.ResponseWriter, r *http.Request) ([]string, erro
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestMost)); err != nil {
 		return nil, fmt.Errorf("device: %w", err)
 	}
-	return a.kiosk.importBundle(r.Context(), http.MaxBytesReader(w, r.Body, client.MaxBundle))
+	return a.kiosk.importBundle(r.Context(), r.Body, r.ContentLength)
 }
 
 func (a *api) postAcceptLoss(w http.ResponseWriter, r *http.Request) {
@@ -150,10 +139,13 @@ func reply(w http.ResponseWriter, code int, body any) {
 	_ = json.NewEncoder(w).Encode(body) // a caller that went away cannot be told
 }
 
-// importBundle takes signed documents through the one door. Belief that changed may change an answer, so a code that is
-// held in front is read again.
-func (k *kiosk) importBundle(ctx context.Context, r io.Reader) ([]string, error) {
-	bundle, err := fleet.ReadBundle(r)
+// importBundle takes signed documents, size bytes of them, through the one door. Belief that changed may change an
+// answer, so a code that is held in front is read again.
+func (k *kiosk) importBundle(ctx context.Context, r io.Reader, size int64) ([]string, error) {
+	if size > largeBundle {
+		defer debug.FreeOSMemory()
+	}
+	bundle, err := readBundle(r, size)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +166,26 @@ func (k *kiosk) importBundle(ctx context.Context, r io.Reader) ([]string, error)
 	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventTrust, Note: fmt.Sprint(changed)}
 	k.health.set(condition.Record, k.ledger.Record(ctx, ev))
 	return changed, nil
+}
+
+// largeBundle is from how many bytes on a bundle's memory is given back at once: it is more than all else that a kiosk
+// needs.
+const largeBundle = 1 << 20
+
+// readBundle reads a bundle of a size that is known, so that its bytes are in memory once: a buffer that grows takes
+// three times as much.
+func readBundle(r io.Reader, size int64) (*fleet.Bundle, error) {
+	switch {
+	case size < 0:
+		return nil, errors.New("device: the size of the bundle is not told; send Content-Length")
+	case size > client.MaxBundle:
+		return nil, fmt.Errorf("device: %d bytes are no bundle; at most %d MiB are read", size, client.MaxBundle>>20)
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, fmt.Errorf("device: the bundle was not read: %w", err)
+	}
+	return fleet.DecodeBundle(data)
 }
 
 // status is the kiosk now.

@@ -179,11 +179,7 @@ func (k *kiosk) importConfigured(ctx context.Context) {
 	if k.cfg.Bundle == "" {
 		return
 	}
-	f, err := os.Open(k.cfg.Bundle)
-	if err == nil {
-		defer f.Close()
-		_, err = k.importBundle(ctx, f)
-	}
+	err := k.importFile(ctx, k.cfg.Bundle)
 	if errors.Is(err, fleet.ErrOlder) {
 		k.log.Info("bundle is older than what is known", "bundle", k.cfg.Bundle)
 		err = nil
@@ -192,6 +188,23 @@ func (k *kiosk) importConfigured(ctx context.Context) {
 		err = fmt.Errorf("%s: %w", k.cfg.Bundle, err)
 	}
 	k.health.set(condition.Bundle, err)
+}
+
+func (k *kiosk) importFile(ctx context.Context, path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() { // a pipe would keep the kiosk from starting
+		return errors.New("it is not a file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = k.importBundle(ctx, f, info.Size())
+	return err
 }
 
 // notify tells the service manager, where there is one.

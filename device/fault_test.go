@@ -4,6 +4,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -70,4 +71,25 @@ func TestMissingLampKeepsTheLaneReady(t *testing.T) {
 		t.Error("not ready for want of a lamp")
 	}
 	b.expect("ok", b.pass(credential.Claims{}))
+}
+
+// While a lane is out of service guests try again and again: the log has a line of it now and then, with their number.
+func TestScansThatNobodyAnswersAreLoggedNowAndThen(t *testing.T) {
+	b := newBench(t)
+	b.lines = func(LaneConfig) (gate.Lines, error) { return nil, errors.New("gpio: no such chip") }
+	if err := b.scanner.Plug(); err != nil {
+		t.Fatal(err)
+	}
+	b.run()
+	b.waitStatus("the scanner", func(s *client.Status) bool { return s.Lanes[0].Scanner == "connected" })
+	const scans = 50
+	for i := range scans {
+		if err := b.scanner.Scan(fmt.Sprint("code ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.waitStatus("the scans to be counted", func(s *client.Status) bool { return s.Lanes[0].Scans == scans })
+	if n := strings.Count(b.log.String(), "the gate is not in service"); n == 0 || n > 3 {
+		t.Errorf("%d lines were logged of %d scans", n, scans)
+	}
 }

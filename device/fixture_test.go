@@ -129,6 +129,21 @@ func (b *bench) waitStatus(what string, ok func(*client.Status) bool) *client.St
 	}
 }
 
+// wait waits until something holds.
+func (b *bench) wait(what string, ok func() bool) {
+	b.tb.Helper()
+	ctx := b.ctx()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			b.tb.Fatalf("waited for %s\n%s", what, b.log)
+		case <-poll.C:
+		}
+	}
+}
+
 // importBundle hands the venue's present bundle to the kiosk.
 func (b *bench) importBundle() {
 	b.tb.Helper()
@@ -191,6 +206,12 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
+}
+
+// wait waits until a text is in the log.
+func (l *logBuffer) wait(b *bench, text string) {
+	b.tb.Helper()
+	b.wait(text+" in the log", func() bool { return strings.Contains(l.String(), text) })
 }
 
 func (l *logBuffer) String() string {

@@ -33,6 +33,9 @@ type lane struct {
 	box     mailbox
 	serving atomic.Bool // a gate is there to answer at, and its relay does what it is told
 
+	unanswered int       // scans while the gate was out of service, not logged yet; of the scanner's loop alone
+	told       time.Time // when they were logged last
+
 	mu  sync.Mutex
 	now client.Lane
 }
@@ -179,8 +182,16 @@ func (l *lane) deliver(scan scanner.Scan) {
 		return
 	}
 	l.count(entry.ReasonOutOfOrder)
-	l.log.Info("scan", "outcome", entry.ReasonOutOfOrder.Outcome(), "reason", entry.ReasonOutOfOrder, "detail", "the gate is not in service")
+	if l.unanswered++; time.Since(l.told) < tellUnanswered {
+		return
+	}
+	l.log.Info("scan", "outcome", entry.ReasonOutOfOrder.Outcome(), "reason", entry.ReasonOutOfOrder, "detail", "the gate is not in service", "scans", l.unanswered)
+	l.told, l.unanswered = time.Now(), 0
 }
+
+// tellUnanswered is how often scans that nobody answers are logged: guests try again and again, and noise on the line
+// comes faster still.
+const tellUnanswered = 10 * time.Second
 
 // keptScan is how long a scan that came during a passage is still worth deciding: later its guest has moved on.
 const keptScan = 3 * time.Second

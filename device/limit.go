@@ -19,13 +19,14 @@ const (
 	lastAnswer     = time.Second     // what is under way when the kiosk stops
 )
 
-// limited accepts no connection while as many as it has slots are open.
+// limited accepts no connection while as many as it has slots are open, those of other listeners with the same slots
+// among them.
 type limited struct {
 	net.Listener
 	slots chan struct{}
 }
 
-func limit(l net.Listener, n int) *limited { return &limited{l, make(chan struct{}, n)} }
+func limit(l net.Listener, slots chan struct{}) *limited { return &limited{l, slots} }
 
 func (l *limited) Accept() (net.Conn, error) {
 	l.slots <- struct{}{} // closing the server closes its connections, which makes room for the listener's last word

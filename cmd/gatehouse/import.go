@@ -5,7 +5,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -29,14 +28,14 @@ another venue or a forged one changes nothing.`,
 				return err
 			}
 			defer f.Close()
-			bundle, err := io.ReadAll(io.LimitReader(f, client.MaxBundle+1))
+			info, err := f.Stat()
 			if err != nil {
 				return err
 			}
-			if len(bundle) > client.MaxBundle {
-				return fmt.Errorf("%s is larger than %d MiB and no bundle", args[0], client.MaxBundle>>20)
+			if !info.Mode().IsRegular() || info.Size() > client.MaxBundle {
+				return fmt.Errorf("%s is no bundle: that is a file of at most %d MiB", args[0], client.MaxBundle>>20)
 			}
-			i, err := client.Dial(run).Import(cmd.Context(), bundle)
+			i, err := client.Dial(run).ImportFrom(cmd.Context(), f, info.Size())
 			if err != nil {
 				return err
 			}

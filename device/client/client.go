@@ -149,33 +149,44 @@ func over(socket string) *http.Client {
 // Status asks how the kiosk is.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
 	var s Status
-	return &s, c.call(ctx, soon, c.status, http.MethodGet, "/v1/status", nil, &s)
+	return &s, c.call(ctx, soon, c.status, http.MethodGet, "/v1/status", &s)
 }
 
 // Import hands the kiosk a bundle of signed documents. It is applied whole or not at all.
 func (c *Client) Import(ctx context.Context, bundle []byte) (*Imported, error) {
+	return c.ImportFrom(ctx, bytes.NewReader(bundle), int64(len(bundle)))
+}
+
+// ImportFrom hands the kiosk a bundle of size bytes that is read as it is sent.
+func (c *Client) ImportFrom(ctx context.Context, bundle io.Reader, size int64) (*Imported, error) {
 	var i Imported
-	return &i, c.call(ctx, late, c.control, http.MethodPost, "/v1/import", bundle, &i)
+	return &i, c.send(ctx, late, c.control, http.MethodPost, "/v1/import", bundle, size, &i)
 }
 
 // CheckLedger has the kiosk follow the chain of its events; the error of a broken one is ErrRefused.
 func (c *Client) CheckLedger(ctx context.Context) (*Chain, error) {
 	var chain Chain
-	return &chain, c.call(ctx, late, c.status, http.MethodGet, "/v1/ledger/check", nil, &chain)
+	return &chain, c.call(ctx, late, c.status, http.MethodGet, "/v1/ledger/check", &chain)
 }
 
 // AcceptLoss tells the kiosk to go on without the ledger that it lost.
 func (c *Client) AcceptLoss(ctx context.Context) error {
-	return c.call(ctx, soon, c.control, http.MethodPost, "/v1/ledger/accept-loss", nil, &struct{}{})
+	return c.call(ctx, soon, c.control, http.MethodPost, "/v1/ledger/accept-loss", &struct{}{})
 }
 
-func (c *Client) call(ctx context.Context, patience time.Duration, via *http.Client, method, path string, body []byte, answer any) error {
+// call asks without a body.
+func (c *Client) call(ctx context.Context, patience time.Duration, via *http.Client, method, path string, answer any) error {
+	return c.send(ctx, patience, via, method, path, http.NoBody, 0, answer)
+}
+
+func (c *Client) send(ctx context.Context, patience time.Duration, via *http.Client, method, path string, body io.Reader, size int64, answer any) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, "http://kiosk"+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, "http://kiosk"+path, body)
 	if err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
+	req.ContentLength = size
 	resp, err := via.Do(req)
 	if err != nil {
 		return c.explain(err)

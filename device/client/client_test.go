@@ -23,7 +23,7 @@ func TestSilentKiosk(t *testing.T) {
 	defer l.Close()
 	var s Status
 	c := Dial(run)
-	err = c.call(context.Background(), 50*time.Millisecond, c.status, "GET", "/v1/status", nil, &s)
+	err = c.call(context.Background(), 50*time.Millisecond, c.status, "GET", "/v1/status", &s)
 	if !errors.Is(err, ErrSilent) || !strings.Contains(err.Error(), "restart") {
 		t.Errorf("got %v", err)
 	}

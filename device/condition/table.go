@@ -30,6 +30,7 @@ const (
 	DiskSpace  Code = "GH-601"
 	Floor      Code = "GH-602"
 	FloorWrite Code = "GH-603"
+	LocalAPI   Code = "GH-604"
 )
 
 // A kiosk that has just started needs a while for its time server.
@@ -143,5 +144,11 @@ var table = []Row{
 		Meaning: "The floor file cannot be written: after a power cut the kiosk may take an earlier time or older documents for right.",
 		Cause:   "The disk is full, read-only or failing.",
 		Do:      "Look at the disk: df -h, findmnt, dmesg. Replace a card that fails.",
+	},
+	{
+		Code: LocalAPI, Name: "local API", Severity: Warning, Delay: 5 * time.Second,
+		Meaning: "A socket of the local API was removed and cannot be made again. The lanes work on.",
+		Cause:   "The run folder was removed or belongs to another user.",
+		Do:      "Look at it: ls -ld /run/gatehouse. The socket comes back by itself, or with: systemctl restart gatehoused.",
 	},
 }
