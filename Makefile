@@ -8,7 +8,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ARM         := CGO_ENABLED=0 GOARCH=arm GOARM=7
 PURE        := ./credential/... ./entry/... ./cache/...
 
-.PHONY: help demo build test check race arm bench virtual
+.PHONY: help demo build test check race arm bench torture virtual
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ arm: ## credential, entry and cache on 32-bit ARM, emulated
 
 bench: ## benchmarks and their ratios, as a table and in bench/latest.json
 	$(GO) run ./test/bench
+
+torture: ## kill -9 of the kiosk, a thousand times, while passes are scanned (KILLS=1000 SEED=…)
+	$(GO) test -count=1 -timeout 2h -v -run TestTorture ./test/torture -kills $(or $(KILLS),1000) $(if $(SEED),-seed $(SEED))
 
 virtual: ## a whole kiosk on an emulated arm64 board
 	@test/packages qemu-system-arm device-tree-compiler e2fsprogs xz-utils

@@ -247,9 +247,10 @@ func readFloor(path string) (r floorRecord, err error) {
 	return r, nil
 }
 
-// replaceFile puts a file in place as a whole or not at all, durably: the name is there before the call returns.
+// replaceFile puts a file in place as a whole or not at all, durably: the name is there before the call returns. The draft
+// has one name, so that those that power cuts leave do not pile up; each file has one writer.
 func replaceFile(path string, content []byte) (err error) {
-	draft, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".draft-*")
+	draft, err := os.OpenFile(path+".draft", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fileMode)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ type Board struct {
 	levels  map[output]bool
 	edges   []Edge
 	first   Mark          // of edges[0]
-	changed chan struct{} // closed and replaced at each edge
+	changed chan struct{} // closed and replaced at each edge, and when a client is gone
 	faults  map[output]*fault
 	closed  bool
 	server  *net.UnixListener
@@ -116,6 +116,11 @@ func (b *Board) set(o output, active bool, at time.Time) {
 	}
 	b.levels[o] = active
 	b.edges = append(b.edges, Edge{at, o.lane, o.out, active})
+	b.notify()
+}
+
+// notify wakes those who wait; b.mu is held.
+func (b *Board) notify() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }

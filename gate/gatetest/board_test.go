@@ -207,6 +207,24 @@ func TestBoardOutlivesItsClient(t *testing.T) {
 	}
 }
 
+// Who kills a client must know when the board is done with what it sent.
+func TestWaitAlone(t *testing.T) {
+	b, path := listen(t, gatetest.Config{})
+	lines := dial(t, path, "in-1")
+	drive(t, lines, gate.Relay, true)
+	early, cancel := context.WithCancel(soon(t))
+	cancel()
+	if err := b.WaitAlone(early); !errors.Is(err, context.Canceled) {
+		t.Errorf("with a client connected: %v", err)
+	}
+	if err := lines.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.WaitAlone(soon(t)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestWhatIsNoRequestEndsNothingButItsConnection(t *testing.T) {
 	b, path := listen(t, gatetest.Config{})
 	for _, line := range []string{"rubbish", `{"lane":"a","output":"moat","active":true}`, `{"output":"relay","active":true}`} {

@@ -6,6 +6,7 @@ package gatetest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,6 +96,7 @@ func (b *Board) serve(c *net.UnixConn) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		delete(b.clients, c)
+		defer b.notify()
 		if b.cfg.ReleaseOnClose {
 			for _, o := range seen {
 				b.set(o, false, time.Now())
@@ -123,6 +125,23 @@ func (b *Board) serve(c *net.UnixConn) {
 		}
 		if send(c, rep) != nil {
 			return
+		}
+	}
+}
+
+// WaitAlone waits until no client is connected: what a process that was killed still asked for has been done then.
+func (b *Board) WaitAlone(ctx context.Context) error {
+	for {
+		b.mu.Lock()
+		n, changed := len(b.clients), b.changed
+		b.mu.Unlock()
+		if n == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("gatetest: waiting for %d clients to be gone: %w", n, ctx.Err())
 		}
 	}
 }
