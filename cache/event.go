@@ -30,6 +30,26 @@ func encodeEvent(ev *entry.Event) ([]byte, error) {
 	return body, nil
 }
 
+// body is an event as it is stored: when it is written in time, and when its caller could not wait for it.
+type body struct{ inTime, late []byte }
+
+func newBody(ev *entry.Event) (b body, err error) {
+	if b.inTime, err = encodeEvent(ev); err != nil {
+		return b, err
+	}
+	late := *ev
+	late.Late = true
+	b.late, err = encodeEvent(&late)
+	return b, err
+}
+
+func (b body) of(late bool) []byte {
+	if late {
+		return b.late
+	}
+	return b.inTime
+}
+
 func decodeEvent(key, sealed []byte) (entry.Event, error) {
 	_, body, err := splitEvent(key, sealed)
 	if err != nil {

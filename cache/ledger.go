@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,13 +32,14 @@ var (
 
 // The errors of a ledger beside entry.ErrUsed and the conditions of its file.
 var (
-	// ErrOutcomeUnknown: the caller's context ended while its write was under way or waiting its turn. The write goes
-	// on and may yet become durable; the caller must take neither outcome for granted. It comes beside the context's error.
-	ErrOutcomeUnknown = errors.New("cache: the ledger's write goes on, its outcome is unknown")
+	// ErrOutcomeUnknown: the caller's context ended while its reservation was under way. It may yet become durable, and
+	// is then annulled at once; only if the process ends in between the use stands although nobody was let in. It comes
+	// beside the context's error.
+	ErrOutcomeUnknown = errors.New("cache: the ledger's write goes on and is taken back when it is durable")
 	// ErrNoReservation: no open reservation has this number; it was committed before or never made.
 	ErrNoReservation = errors.New("cache: no open reservation has this number")
-	// ErrUse: the use cannot be taken as it was described: no pass, or a limit of 0.
-	ErrUse = errors.New("cache: a use needs a pass and a limit of at least 1")
+	// ErrUse: the use cannot be taken as it was described: a limit, and no pass.
+	ErrUse = errors.New("cache: a use that is limited needs a pass")
 )
 
 // LedgerOptions are the choices of OpenLedger.
@@ -52,7 +52,8 @@ type LedgerOptions struct {
 
 // Ledger is ledger.db: the uses of passes and the events, in the order in which they became durable. It implements
 // entry.Ledger and entry.History and is safe for concurrent use. One goroutine of its own does all the writing, because
-// bbolt cannot abandon an update: a caller whose context ends leaves while the write goes on.
+// bbolt cannot abandon an update: a caller whose context ends leaves while the write goes on. Nobody stays let in by a
+// reservation that its caller did not wait for, and no other write is lost by a caller who leaves.
 type Ledger struct {
 	file      *file
 	id        [16]byte
@@ -60,19 +61,12 @@ type Ledger struct {
 	commits   atomic.Uint64
 
 	mu     sync.RWMutex // held to send on jobs, and to close it
-	jobs   chan job
+	jobs   chan *job
 	closed bool
 	writer sync.WaitGroup
-}
 
-// job is one write transaction.
-type job struct {
-	do   func(*bbolt.Tx) error
-	done chan error // buffered: the writer never waits for a caller
+	stall func() // for tests: the disk takes as long as this does, within each write
 }
-
-// queued is how many writes may wait their turn; there are a few lanes, each with one decision at a time.
-const queued = 64
 
 var _ interface {
 	entry.Ledger
@@ -89,7 +83,7 @@ func OpenLedger(path string, o LedgerOptions) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{file: f, jobs: make(chan job, queued)}
+	l := &Ledger{file: f, jobs: make(chan *job, queued)}
 	if err := errors.Join(l.check(), l.recover(o.At)); err != nil {
 		f.close()
 		return nil, err
@@ -120,63 +114,29 @@ func (l *Ledger) check() error {
 	})
 }
 
-// write is the one writer. It ends when Close closes the queue, after what waits in it.
-func (l *Ledger) write() {
-	for j := range l.jobs {
-		err := l.file.update(j.do)
-		if err == nil {
-			l.commits.Add(1)
-		}
-		j.done <- err
-	}
-}
-
-// submit has one transaction done by the writer. An error of the context alone means that nothing was or will be
-// written; beside ErrOutcomeUnknown, that the write goes on.
-func (l *Ledger) submit(ctx context.Context, do func(*bbolt.Tx) error) error {
-	j := job{do, make(chan error, 1)}
-	if err := l.enqueue(ctx, j); err != nil {
-		return err
-	}
-	select {
-	case err := <-j.done:
-		return err
-	case <-ctx.Done():
-		select {
-		case err := <-j.done:
-			return err
-		default:
-			return fmt.Errorf("%w: %w", ErrOutcomeUnknown, context.Cause(ctx))
-		}
-	}
-}
-
-func (l *Ledger) enqueue(ctx context.Context, j job) error {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if l.closed {
-		return fmt.Errorf("cache: %s: %w", l.file.path, ErrClosed)
-	}
-	if ctx.Err() == nil {
-		select {
-		case l.jobs <- j:
-			return nil
-		case <-ctx.Done():
-		}
-	}
-	return fmt.Errorf("cache: %s: nothing was written: %w", l.file.path, context.Cause(ctx))
-}
-
-// Record appends an event, returns when it is durable, and fills ev.Seq. A context that ends counts as for Reserve.
+// Record appends an event, returns when it is durable, and fills ev.Seq. When ctx ends first the error is entry.ErrLate:
+// the event is held in memory and written later, as late, or followed by an event that says so where it was under way. While more than a few hundred
+// are held, nothing is, and the error is ctx's alone.
 func (l *Ledger) Record(ctx context.Context, ev *entry.Event) error {
-	body, err := encodeEvent(ev)
+	body, err := newBody(ev)
 	if err != nil {
 		return err
 	}
 	var seq uint64
-	err = l.submit(ctx, func(tx *bbolt.Tx) (err error) {
-		seq, err = l.appendEvent(tx, body)
-		return err
+	note := &entry.Event{At: ev.At, Clock: ev.Clock, Kind: entry.EventIncident, Lane: ev.Lane, Late: true, Note: "recorded late"}
+	err = l.submit(ctx, &job{
+		do: func(tx *bbolt.Tx, late bool) (err error) {
+			seq, err = l.appendEvent(tx, body.of(late))
+			return err
+		},
+		amend: func(tx *bbolt.Tx) error {
+			note.Of = seq
+			body, err := encodeEvent(note)
+			if err == nil {
+				_, err = l.appendEvent(tx, body)
+			}
+			return err
+		},
 	})
 	if err == nil {
 		ev.Seq = seq

@@ -115,12 +115,10 @@ func TestReserveAtTheLimitWritesNothing(t *testing.T) {
 	}
 }
 
-func TestReserveRefusesAUseWithoutPassOrLimit(t *testing.T) {
+func TestReserveRefusesALimitedUseWithoutPass(t *testing.T) {
 	l := openLedger(t, ledgerPath(t))
-	for _, use := range []entry.Use{{Limit: 1}, {Pass: passHash(1)}} {
-		if err := l.Reserve(t.Context(), use, admission("in-1")); !errors.Is(err, ErrUse) {
-			t.Errorf("%+v: got %v", use, err)
-		}
+	if err := l.Reserve(t.Context(), entry.Use{Limit: 1}, admission("in-1")); !errors.Is(err, ErrUse) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -277,11 +275,11 @@ func stall(t *testing.T, l *Ledger) (release func()) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	var stalled sync.WaitGroup
 	stalled.Go(func() {
-		l.submit(context.Background(), func(*bbolt.Tx) error {
+		l.submit(context.Background(), &job{do: func(*bbolt.Tx, bool) error {
 			close(entered)
 			<-leave
 			return nil
-		})
+		}})
 	})
 	<-entered
 	release = sync.OnceFunc(func() { close(leave); stalled.Wait() })
@@ -303,44 +301,12 @@ func leaveQueued(t *testing.T, l *Ledger, write func(ctx context.Context) error)
 	return <-answer
 }
 
-func TestACallerWhoseContextEndsLeavesAndTheWriteGoesOn(t *testing.T) {
-	l := openLedger(t, ledgerPath(t))
-	release := stall(t, l)
-	ev := admission("in-1")
-	err := leaveQueued(t, l, func(ctx context.Context) error {
-		return l.Reserve(ctx, entry.Use{Pass: passHash(1), Limit: 1}, ev)
-	})
-	if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrOutcomeUnknown) {
-		t.Errorf("got %v", err)
-	}
-	release()
-	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 1}, admission("in-1")); !errors.Is(err, entry.ErrUsed) {
-		t.Errorf("the queued use was lost: %v", err)
-	}
-	if ev.Seq != 0 {
-		t.Error("the event of a caller who left was touched")
-	}
-}
-
-func TestAContextThatEndedWritesNothing(t *testing.T) {
-	l := openLedger(t, ledgerPath(t))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	err := l.Record(ctx, admission("in-1"))
-	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrOutcomeUnknown) {
-		t.Errorf("got %v", err)
-	}
-	if l.Record(t.Context(), admission("in-1")); l.Commits() != 1 {
-		t.Errorf("%d commits, want 1", l.Commits())
-	}
-}
-
 func TestCloseWritesWhatWaits(t *testing.T) {
 	path := ledgerPath(t)
 	l := openLedger(t, path)
 	release := stall(t, l)
 	err := leaveQueued(t, l, func(ctx context.Context) error { return l.Record(ctx, admission("in-1")) })
-	if !errors.Is(err, ErrOutcomeUnknown) {
+	if !errors.Is(err, entry.ErrLate) {
 		t.Fatal(err)
 	}
 	var closing sync.WaitGroup

@@ -14,30 +14,69 @@ import (
 	"gatehouse/entry"
 )
 
-// Reserve counts the uses of a pass, takes one and appends the event, in one transaction, and returns when it is
-// durable. It fills ev.Seq. At the limit nothing is written and the error is a *entry.UsedError with every previous use.
-// When ctx ends first the error is ctx's, with ErrOutcomeUnknown once the write was queued.
+// Reserve records an admission: it counts the uses of a pass, takes one and appends the event, in one transaction, and
+// returns when it is durable. Without a limit no use is counted or taken. It fills ev.Seq. At the limit nothing is written
+// and the error is a *entry.UsedError with every previous use.
+//
+// When ctx ends first nobody is let in, and no use stays taken: before its turn nothing is written, and what was under
+// way (ErrOutcomeUnknown beside ctx's error) is annulled by the writer, with an event, as soon as it is durable.
 func (l *Ledger) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) error {
-	if use.Pass == (entry.PassHash{}) || use.Limit == 0 {
+	if use.Limit != 0 && use.Pass == (entry.PassHash{}) {
 		return ErrUse
 	}
 	body, err := encodeEvent(ev)
 	if err != nil {
 		return err
 	}
+	undone := &entry.Event{At: ev.At, Clock: ev.Clock, Kind: entry.EventPassage, Lane: ev.Lane, Passage: entry.NotPassed, Late: true}
 	taken := useEntry{At: ev.At.UnixMicro(), Lane: ev.Lane, State: stateReserved}
 	if use.Final {
 		taken.State = stateCommitted
 	}
-	err = l.submit(ctx, func(tx *bbolt.Tx) error {
-		seq, err := l.reserve(tx, use, taken, body)
-		taken.Seq = seq
-		return err
+	err = l.submit(ctx, &job{
+		do: func(tx *bbolt.Tx, _ bool) (err error) {
+			if use.Limit == 0 {
+				taken.Seq, err = l.appendEvent(tx, body)
+			} else {
+				taken.Seq, err = l.reserve(tx, use, taken, body)
+			}
+			return err
+		},
+		amend: func(tx *bbolt.Tx) error {
+			undone.Of = taken.Seq
+			return l.undoReserve(tx, use, undone)
+		},
+		drop: true,
 	})
 	if err == nil {
 		ev.Seq = taken.Seq
 	}
 	return err
+}
+
+// undoReserve annuls an admission whose caller had left when it became durable: its guest was not let in. The event has
+// the time of the decision.
+func (l *Ledger) undoReserve(tx *bbolt.Tx, use entry.Use, undone *entry.Event) error {
+	body, err := encodeEvent(undone)
+	if err != nil {
+		return err
+	}
+	if _, err := l.appendEvent(tx, body); err != nil || use.Limit == 0 {
+		return err
+	}
+	record, err := l.readUses(tx, use.Pass)
+	if err != nil {
+		return err
+	}
+	taken := record.find(undone.Of)
+	if taken == nil {
+		return l.file.damaged("the use of a reservation is missing")
+	}
+	taken.State = stateAnnulled
+	if err := writeUses(tx, use.Pass, record); err != nil {
+		return err
+	}
+	return tx.Bucket(openBucket).Delete(eventKey(undone.Of))
 }
 
 func (l *Ledger) reserve(tx *bbolt.Tx, use entry.Use, taken useEntry, body []byte) (uint64, error) {
@@ -67,7 +106,7 @@ func (l *Ledger) reserve(tx *bbolt.Tx, use entry.Use, taken useEntry, body []byt
 
 // Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with an event, durably. A
 // passage that comes after the annulment commits the use again, as long as this ledger is open. ErrNoReservation when
-// the use was committed before. A context that ends counts as for Reserve.
+// the use was committed before. A context that ends counts as for Record.
 func (l *Ledger) Settle(ctx context.Context, reservation uint64, p entry.Passage) error {
 	state := stateCommitted
 	switch p {
@@ -77,13 +116,13 @@ func (l *Ledger) Settle(ctx context.Context, reservation uint64, p entry.Passage
 	default:
 		return fmt.Errorf("cache: %q is no way in which an admission ends", p)
 	}
-	return l.submit(ctx, func(tx *bbolt.Tx) error {
+	return l.submit(ctx, &job{do: func(tx *bbolt.Tx, _ bool) error {
 		r, err := l.findOpen(tx, reservation)
 		if err != nil {
 			return err
 		}
 		return r.end(tx, state)
-	})
+	}})
 }
 
 // reservation is a use that can still change its state.

@@ -181,7 +181,7 @@ func (l *lane) deliver(scan scanner.Scan) {
 		l.box.put(scan)
 		return
 	}
-	l.count(entry.ReasonOutOfOrder)
+	l.count(entry.ReasonOutOfOrder, entry.Refer)
 	if l.unanswered++; time.Since(l.told) < tellUnanswered {
 		return
 	}
@@ -222,6 +222,9 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	l.kiosk.health.set(condition.Record, dec.RecordErr)
 	if dec.Outcome != entry.Admit {
 		l.note(dec, scan, nil)
+		if dec.Outcome == entry.Wait {
+			l.scanner.Forget() // the same code is asked for again
+		}
 		l.refuse(ctx, g, "")
 		pause(ctx, afterRefusal)
 		return
@@ -247,7 +250,7 @@ func panicText(p any) string {
 // refuse lights the red lamp; a reason is given where no decision was noted.
 func (l *lane) refuse(ctx context.Context, g *gate.Gate, reason entry.Reason) {
 	if reason != "" {
-		l.count(reason)
+		l.count(reason, reason.Outcome())
 		l.log.Info("scan", "outcome", reason.Outcome(), "reason", reason)
 	}
 	if err := g.Refuse(ctx); err != nil && ctx.Err() == nil {
@@ -257,9 +260,9 @@ func (l *lane) refuse(ctx context.Context, g *gate.Gate, reason entry.Reason) {
 
 // note logs a decision and counts it. Nothing in it identifies: the hash is short, and none for a private kind.
 func (l *lane) note(dec entry.Decision, scan scanner.Scan, gateErr error) {
-	l.count(dec.Reason)
+	l.count(dec.Reason, dec.Outcome)
 	attrs := []any{"outcome", dec.Outcome, "reason", dec.Reason, "event", dec.Event, "format", dec.Format,
-		"issuer", dec.Issuer, "kind", dec.Kind, "rule", dec.Rule, "pass", dec.PassHash.String(), "stale", dec.Stale,
+		"issuer", dec.Issuer, "kind", dec.Kind, "rule", dec.Rule, "pass", dec.PassHash.String(), "stale", dec.Stale, "late", dec.Late,
 		"age_us", time.Since(scan.At).Microseconds()}
 	if n := len(dec.Steps); n > 0 && !dec.Steps[n-1].Held {
 		attrs = append(attrs, "step", dec.Steps[n-1].Code, "detail", dec.Steps[n-1].Note)
@@ -271,11 +274,11 @@ func (l *lane) note(dec entry.Decision, scan scanner.Scan, gateErr error) {
 	l.log.Info("scan", attrs...)
 }
 
-func (l *lane) count(r entry.Reason) {
+func (l *lane) count(r entry.Reason, o entry.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.now.Scans++
-	l.now.Outcomes[string(r.Outcome())]++
+	l.now.Outcomes[string(o)]++
 	l.now.Last, l.now.LastAt = string(r), l.kiosk.hw.Clock.Wall()
 }
 

@@ -22,9 +22,9 @@ type record struct {
 	lost atomic.Bool
 }
 
-// Reserve takes no use while a former ledger is lost.
+// Reserve takes no use while a former ledger is lost; an admission without a limit takes none anyway.
 func (r *record) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) error {
-	if r.lost.Load() {
+	if use.Limit != 0 && r.lost.Load() {
 		return entry.ErrLedgerLost
 	}
 	return r.Ledger.Reserve(ctx, use, ev)

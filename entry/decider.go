@@ -33,9 +33,12 @@ func NewDecider(k Knowledge, l Ledger, h History, venueKey []byte) (*Decider, er
 }
 
 // Decide answers one scanned code at one lane. Whatever happens it returns a decision with a reason, and every
-// decision is recorded: an admission before its Grant exists, in the transaction that takes the use.
+// decision is recorded: an admission before its Grant exists, in the transaction that takes the use. It waits for the
+// record no longer than the policy's deadline.
 func (d *Decider) Decide(ctx context.Context, lane Lane, code string, now Moment) Decision {
 	dec := d.judge(lane, code, now)
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(dec.record.Deadline))
+	defer cancel()
 	if dec.Outcome == Admit {
 		d.admit(ctx, &dec)
 	}
@@ -50,7 +53,7 @@ func (d *Decider) Decide(ctx context.Context, lane Lane, code string, now Moment
 
 // judge asks every question that needs no writing.
 func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
-	dec := Decision{At: now.At, Clock: now.Clock, lane: lane, Steps: make([]Step, 0, 8)}
+	dec := Decision{At: now.At, Clock: now.Clock, lane: lane, Steps: make([]Step, 0, 8), record: (*Policy)(nil).recording()}
 	belief, err := d.knowledge.Belief()
 	if err != nil {
 		dec.refuse(StepBelief, ReasonOutOfOrder, err.Error())
@@ -62,6 +65,7 @@ func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
 		return dec
 	}
 	dec.hold(StepBelief, "")
+	dec.record = terms.Policy.recording()
 
 	pass, err := credential.Verify(code, belief, now.At)
 	dec.describe(pass, err, terms.Policy)
@@ -198,13 +202,18 @@ func counted(past []PastUse) (n uint) {
 	return n
 }
 
-// admit takes the use and records the event; only then there is a grant.
+// admit takes the use and records the event; only then there is a grant. Where the policy opens late, an admission
+// without a limit is given one while its event is still held in memory.
 func (d *Decider) admit(ctx context.Context, dec *Decision) {
 	dec.hold(StepRecord, "")
 	ev := dec.event()
 	var err error
-	if dec.limit == 0 {
-		err = d.ledger.Record(ctx, ev)
+	if dec.limit == 0 && dec.record.Late == LateOpen {
+		if err = d.ledger.Record(ctx, ev); errors.Is(err, ErrLate) {
+			dec.Late, dec.RecordErr = true, err
+			dec.Steps[len(dec.Steps)-1].Note = "late: " + err.Error()
+			err = nil
+		}
 	} else {
 		err = d.ledger.Reserve(ctx, Use{Pass: dec.use, Limit: dec.limit, Expires: dec.until, Final: !dec.lane.Sensor}, ev)
 	}
@@ -215,25 +224,34 @@ func (d *Decider) admit(ctx context.Context, dec *Decision) {
 	}
 	dec.Steps = dec.Steps[:len(dec.Steps)-1]
 	var used *UsedError
-	if errors.As(err, &used) {
+	switch {
+	case errors.As(err, &used):
 		dec.Past = used.Past
 		dec.refuse(StepRecord, ReasonAlreadyUsed, "another lane took the last use a moment ago")
-		return
-	}
-	if errors.Is(err, ErrLedgerLost) {
+	case errors.Is(err, ErrLedgerLost):
 		dec.refuse(StepUses, ReasonOutOfOrder, err.Error())
-		return
+	case errors.Is(err, context.DeadlineExceeded):
+		dec.Late = true
+		dec.refuse(StepRecord, ReasonRecordFailed, fmt.Sprintf("late: the disk did not write within %v: %v", time.Duration(dec.record.Deadline), err))
+		dec.Outcome = Wait // the disk may be back in a moment
+	default:
+		dec.refuse(StepRecord, ReasonRecordFailed, err.Error())
 	}
-	dec.refuse(StepRecord, ReasonRecordFailed, err.Error())
 }
 
-// Settle ends an admission with what the gate reported. Where no sensor is wired there is nothing to write but a fault.
+// Settle ends an admission with what the gate reported. Where no sensor is wired there is nothing to write but a fault. It
+// waits for the disk as Decide does; with ErrLate the end is held in memory.
 func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage) error {
 	if dec.Outcome != Admit || dec.Event == 0 {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(dec.record.Deadline))
+	defer cancel()
+	var late error
 	if dec.lane.Sensor && dec.limit != 0 {
-		if err := d.ledger.Settle(ctx, dec.Event, p); err != nil {
+		if err := d.ledger.Settle(ctx, dec.Event, p); errors.Is(err, ErrLate) {
+			late = fmt.Errorf("entry: settle event %d: %w", dec.Event, err)
+		} else if err != nil {
 			return fmt.Errorf("entry: settle event %d: %w", dec.Event, err)
 		}
 	}
@@ -244,5 +262,5 @@ func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage) error {
 	if err := d.ledger.Record(ctx, ev); err != nil {
 		return fmt.Errorf("entry: record the passage of event %d: %w", dec.Event, err)
 	}
-	return nil
+	return late
 }

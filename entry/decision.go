@@ -50,19 +50,22 @@ type Decision struct {
 	PassHash PassHash // zero for a private kind
 
 	Stale bool      // decided on data past its fresh band
+	Late  bool      // the disk did not write within the policy's deadline
 	Past  []PastUse // for already_used: when and where
 
 	Grant *Grant // to open the lane; nil unless Outcome is Admit
-	Event uint64 // its event's number in the ledger; 0 when it could not be recorded
+	Event uint64 // its event's number in the ledger; 0 when it could not be recorded, or not in time
 
-	// RecordErr is why a refusal could not be recorded. The refusal stands; the kiosk must raise a condition.
+	// RecordErr is why a refusal, or an admission where the policy opens late, could not be recorded in time; with ErrLate
+	// its event is held in memory. The decision stands; the kiosk must raise a condition.
 	RecordErr error
 
-	lane  Lane
-	limit uint
-	use   PassHash // also for a private kind, for the uses alone
-	until time.Time
-	open  opening
+	lane   Lane
+	limit  uint
+	use    PassHash // also for a private kind, for the uses alone
+	until  time.Time
+	open   opening
+	record RecordTerms
 }
 
 // opening is how a gate opens for an admission.

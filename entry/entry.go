@@ -119,16 +119,20 @@ type Version struct {
 	Version     uint64
 }
 
-// Ledger remembers uses and events. Every method is durable: when it returns nil, the bytes survive a power cut.
+// Ledger remembers uses and events. Every method is durable: when it returns nil, the bytes survive a power cut. None
+// waits for longer than ctx.
 type Ledger interface {
-	// Reserve counts the uses of a pass, takes one and appends the event, in one transaction. It fills ev.Seq. When
-	// the limit is reached nothing is written and the error is a *UsedError.
+	// Reserve records an admission: it counts the uses of a pass, takes one and appends the event, in one transaction,
+	// and fills ev.Seq. When the limit is reached nothing is written and the error is a *UsedError. Without a limit it
+	// only appends the event. When ctx ends first the guest must not be let in: no use stays taken.
 	Reserve(ctx context.Context, use Use, ev *Event) error
 
-	// Record appends an event and fills ev.Seq.
+	// Record appends an event and fills ev.Seq. When ctx ends first, or had ended before, the event is held in memory and
+	// written later, and the error is ErrLate; where there is no room to hold it the error is another.
 	Record(ctx context.Context, ev *Event) error
 
-	// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with an event.
+	// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with an event. When ctx
+	// ends first it is done later, as for Record.
 	Settle(ctx context.Context, reservation uint64, p Passage) error
 }
 

@@ -38,7 +38,7 @@ func (h PassHash) String() string {
 // Use is one use of a pass about to be taken.
 type Use struct {
 	Pass    PassHash
-	Limit   uint      // how many uses the pass has in all; at least 1
+	Limit   uint      // how many uses the pass has in all; 0 is without limit, and no use is counted or taken
 	Expires time.Time // of the pass; its uses are kept at least until then
 	Final   bool      // no passage will be reported: committed at once, as unknown
 }
@@ -66,6 +66,10 @@ var ErrUsed = errors.New("entry: the pass was used as often as it may be")
 
 // ErrLedgerLost: the record of former uses is lost and nobody accepted that yet, so no use can be taken.
 var ErrLedgerLost = errors.New("entry: the record of former uses is lost")
+
+// ErrLate: a write was not durable when its caller's context ended. It is held in memory and written when the disk takes
+// writes again.
+var ErrLate = errors.New("entry: the record was not on the disk in time, and is held in memory")
 
 // UsedError says that a pass has no use left, and when and where they were taken.
 type UsedError struct {
@@ -122,4 +126,5 @@ type Event struct {
 	Of       uint64     `cbor:"15,keyasint,omitempty"` // the event that this one is about
 	Note     string     `cbor:"16,keyasint,omitempty"`
 	Clock    ClockState `cbor:"17,keyasint,omitempty"` // how far At can be trusted
+	Late     bool       `cbor:"18,keyasint,omitempty"` // it, or the event that it is about, was durable after it was acted on
 }

@@ -4,6 +4,7 @@
 package entry
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,6 +31,8 @@ type Policy struct {
 	// allows more.
 	MaxFresh Duration `cbor:"max_fresh,omitempty" yaml:"max_fresh,omitempty"`
 	MaxHard  Duration `cbor:"max_hard,omitempty" yaml:"max_hard,omitempty"`
+	// Record is what happens while the disk does not take what must be recorded; absent holds after two seconds.
+	Record *RecordTerms `cbor:"record,omitempty" yaml:"record,omitempty"`
 	// Lanes are the signed settings of a lane, by its name.
 	Lanes map[string]LaneTerms `cbor:"lanes,omitempty" yaml:"lanes,omitempty"`
 }
@@ -51,6 +54,54 @@ func (p *Policy) Cap(b Bands) Bands {
 	}
 	most := Bands{Signed: b.Signed, FreshUntil: b.Signed.Add(min(fresh, hard)), HardAfter: b.Signed.Add(hard)}
 	return b.Older(most)
+}
+
+// RecordTerms say how long a guest waits for a disk that stalls, and what then. Empty fields have their defaults.
+type RecordTerms struct {
+	// Deadline is how long a decision waits to be on the disk: DefaultDeadline if absent.
+	Deadline Duration `cbor:"deadline,omitempty" yaml:"deadline,omitempty"`
+	// Late is what happens after it: hold (default) lets nobody in, open lets in whose pass has no limit of uses. Their
+	// events are held in memory until the disk takes them, and lost if the power goes first; when the memory for them is
+	// full the lane holds as well.
+	Late Late `cbor:"late,omitempty" yaml:"late,omitempty"`
+}
+
+// Late is what happens to a guest whose admission is not on the disk in time.
+type Late string
+
+// The answers to a disk that stalls. A pass of limited use is held in both.
+const (
+	LateHold Late = "hold"
+	LateOpen Late = "open"
+)
+
+// The time that a decision may wait for the disk. A card that works needs some 10 ms, and now and then half a second.
+const (
+	DefaultDeadline = 2 * time.Second
+	minDeadline     = 100 * time.Millisecond
+	maxDeadline     = 10 * time.Second
+)
+
+// recording is what the policy says of a disk that stalls, with the defaults. No policy is one without a word of it.
+func (p *Policy) recording() RecordTerms {
+	terms := RecordTerms{Deadline: Duration(DefaultDeadline), Late: LateHold}
+	if p == nil || p.Record == nil {
+		return terms
+	}
+	return RecordTerms{Deadline: cmp.Or(p.Record.Deadline, terms.Deadline), Late: cmp.Or(p.Record.Late, terms.Late)}
+}
+
+func (r *RecordTerms) validate() error {
+	if r == nil {
+		return nil
+	}
+	if d := time.Duration(r.Deadline); d != 0 && (d < minDeadline || d > maxDeadline) {
+		return fmt.Errorf("record.deadline: %v is not between %v and %v", d, minDeadline, maxDeadline)
+	}
+	if r.Late != "" && r.Late != LateHold && r.Late != LateOpen {
+		return fmt.Errorf("record.late: %q is unknown; write hold (nobody is let in) or open (whose pass has no limit of uses)", r.Late)
+	}
+	return nil
 }
 
 // LaneTerms are the signed settings of one lane. A zero value leaves the local or built-in setting.
@@ -130,6 +181,9 @@ func (p *Policy) Validate() error {
 		return fmt.Errorf("%w: max_fresh and max_hard cannot be negative; write 12h and 7d", ErrPolicy)
 	case p.MaxHard != 0 && p.MaxFresh > p.MaxHard:
 		return fmt.Errorf("%w: max_fresh is longer than max_hard: data is stale before it is hard", ErrPolicy)
+	}
+	if err := p.Record.validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrPolicy, err)
 	}
 	for name, l := range p.Lanes {
 		if l.Pulse < 0 || l.WidePulse < 0 {

@@ -51,6 +51,10 @@ func (l *Ledger) Reserve(_ context.Context, use entry.Use, ev *entry.Event) erro
 	if l.failBefore != nil {
 		return l.failBefore
 	}
+	if use.Limit == 0 {
+		l.append(ev)
+		return l.failAfter
+	}
 	var standing uint
 	for _, u := range l.uses[use.Pass] {
 		if u.State != entry.UseAnnulled {
