@@ -69,7 +69,7 @@ func (k *kiosk) openLedger() error {
 
 // openKept opens the ledger at path, and tells how it is not the one that the floor knows.
 func (k *kiosk) openKept(path string) (ledger *cache.Ledger, lost, err error) {
-	ledger, err = cache.OpenLedger(path, cache.LedgerOptions{At: k.time.moment().At, NoSync: k.cfg.noSync})
+	ledger, err = cache.OpenLedger(path, cache.LedgerOptions{At: k.time.moment().At, NoSync: k.cfg.noSync || !syncing})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -177,6 +177,24 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestSyncing holds that what forgets in a power cut is in no build but the virtual bench's own.
+func TestSyncing(t *testing.T) {
+	for _, p := range list(t) {
+		if p.room() == "device" && (slices.Contains(p.GoFiles, "nosync.go") || !slices.Contains(p.IgnoredGoFiles, "nosync.go")) {
+			t.Error("device/nosync.go is part of a normal build: what is acknowledged would be lost in a power cut")
+		}
+	}
+	for _, name := range []string{"Makefile", ".ci/run"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "nosync") {
+			t.Errorf("%s builds with the tag nosync: what is acknowledged would be lost in a power cut", name)
+		}
+	}
+}
+
 const header = "// SPDX-FileCopyrightText: The Gatehouse authors\n// SPDX-License-Identifier: Apache-2.0\n\n"
 
 // calls are functions that make what must not be made elsewhere.

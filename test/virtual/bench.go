@@ -169,7 +169,7 @@ func (b *Bench) makeDeviceTree(ctx context.Context) error {
 // BuildGuest builds a Go program of this module for the guest; its package is
 // given by import path. Where the working directory is does not matter as
 // long as it is inside the module.
-func BuildGuest(ctx context.Context, pkg string) (File, error) {
+func BuildGuest(ctx context.Context, pkg string, tags ...string) (File, error) {
 	dir, err := os.MkdirTemp("", "guest-")
 	if err != nil {
 		return File{}, fmt.Errorf("virtual: %w", err)
@@ -177,7 +177,7 @@ func BuildGuest(ctx context.Context, pkg string) (File, error) {
 	defer os.RemoveAll(dir)
 	program := filepath.Join(dir, "program")
 	_, err = output(ctx, "", []string{"CGO_ENABLED=0", "GOOS=linux", "GOARCH=arm64"},
-		"go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, pkg)
+		"go", "build", "-trimpath", "-ldflags=-s -w", "-tags", strings.Join(tags, ","), "-o", program, pkg)
 	if err != nil {
 		return File{}, err
 	}

@@ -7,6 +7,7 @@ package virtual
 
 import (
 	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"gatehouse/credential"
+	"gatehouse/entry"
 	"gatehouse/fleet"
 	"gatehouse/fleet/folder"
 )
@@ -51,6 +53,26 @@ func (f venueFleet) issue(t *testing.T) string {
 	issued, err := f.Issue(issuer, ticket())
 	must(t, err)
 	return issued.Code
+}
+
+// ticketOf is a ticket and what the kiosk's ledger knows it by.
+type ticketOf struct {
+	code string
+	hash entry.PassHash
+}
+
+// ticket issues one. The kiosk must have been made.
+func (f venueFleet) ticket(t *testing.T) ticketOf {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(f.Dir(), "venues", venue+".key"))
+	must(t, err)
+	key, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	must(t, err)
+	issued, err := f.Issue(issuer, ticket())
+	must(t, err)
+	id, err := hex.DecodeString(issued.ID)
+	must(t, err)
+	return ticketOf{issued.Code, entry.HashPass(key, &credential.Pass{Format: credential.GH1, Issuer: issuer, ID: id})}
 }
 
 // card is what a technician puts into /etc/gatehouse: the local config as the

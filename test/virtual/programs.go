@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,6 +27,8 @@ func programs() []program {
 		{"qemu-system-aarch64", "qemu-system-arm"},
 		{"fdtput", "device-tree-compiler"},
 		{"mkfs.ext4", "e2fsprogs"},
+		{"e2fsck", "e2fsprogs"},
+		{"debugfs", "e2fsprogs"},
 		{"xz", "xz-utils"},
 	}
 }
@@ -49,7 +52,7 @@ func findProgram(name string) (string, error) {
 func checkPrograms(find func(string) (string, error)) error {
 	var debs []string
 	for _, p := range programs() {
-		if _, err := find(p.name); err != nil {
+		if _, err := find(p.name); err != nil && !slices.Contains(debs, p.deb) {
 			debs = append(debs, p.deb)
 		}
 	}

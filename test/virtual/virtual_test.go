@@ -7,6 +7,7 @@ package virtual
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -23,9 +24,11 @@ const patience = 90 * time.Second
 var (
 	kit    *Kit
 	daemon File
+	tool   File
 )
 
 func TestMain(m *testing.M) {
+	flag.Uint64(flagSeed, uint64(time.Now().UnixNano()), "of the random instants")
 	if err := prepare(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -38,7 +41,10 @@ func prepare(ctx context.Context) (err error) {
 	if kit, err = Prepare(ctx, logf); err != nil {
 		return err
 	}
-	daemon, err = BuildGuest(ctx, "gatehouse/cmd/gatehoused")
+	if daemon, err = BuildGuest(ctx, "gatehouse/cmd/gatehoused"); err != nil {
+		return err
+	}
+	tool, err = BuildGuest(ctx, "gatehouse/cmd/gatehouse")
 	return err
 }
 
