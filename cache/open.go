@@ -47,6 +47,8 @@ type file struct {
 	kind  kind
 	fault atomic.Pointer[error]
 	stuck atomic.Bool // bbolt may hold a lock that it never gives back
+
+	readOnly bool // set before open
 }
 
 // openFile opens the database at path, or creates it where there is none.
@@ -101,6 +103,8 @@ func (f *file) open(create int, noSync bool) (err error) {
 		InitialMmapSize: initialMap(),
 		NoStatistics:    true,
 		NoSync:          noSync,
+		ReadOnly:        f.readOnly,
+		PreLoadFreelist: f.readOnly, // a damaged one is found where it is looked for
 		OpenFile: func(name string, flag int, mode os.FileMode) (fd *os.File, err error) {
 			fd, err = openRegular(name, flag&^os.O_CREATE|create, mode)
 			f.fd = fd

@@ -68,6 +68,18 @@ const maxLanes = 16
 
 // LoadConfig reads and checks a local config and the venue key that it names.
 func LoadConfig(path string) (Config, error) {
+	cfg, err := readConfig(path)
+	if err != nil {
+		return cfg, err
+	}
+	if cfg.venueKey, err = readVenueKey(cfg.VenueKey); err != nil {
+		return cfg, fmt.Errorf("%w: %s: venue_key: %w", ErrConfig, path, err)
+	}
+	return cfg, nil
+}
+
+// readConfig reads and checks a local config, and nothing that it names.
+func readConfig(path string) (Config, error) {
 	var cfg Config
 	text, err := readBounded(path, yamlfile.MaxSize)
 	if err != nil {
@@ -84,9 +96,6 @@ func LoadConfig(path string) (Config, error) {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
-	}
-	if cfg.venueKey, err = readVenueKey(cfg.VenueKey); err != nil {
-		return cfg, fmt.Errorf("%w: %s: venue_key: %w", ErrConfig, path, err)
 	}
 	return cfg, nil
 }

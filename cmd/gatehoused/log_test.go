@@ -210,7 +210,9 @@ func (k *kiosk) start(ctx context.Context, t *testing.T, stderr io.Writer) (stop
 	}
 	running, end := context.WithCancel(ctx)
 	code := make(chan int, 1)
-	go func() { code <- run(running, []string{"-config", filepath.Join(k.dir, "gatehouse.yaml")}, stderr, hw) }()
+	go func() {
+		code <- run(running, []string{"-config", filepath.Join(k.dir, "gatehouse.yaml")}, io.Discard, stderr, hw)
+	}()
 	stopped := false
 	stop = func() int {
 		stopped = true

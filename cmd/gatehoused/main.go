@@ -34,15 +34,17 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // who read the log may be gone: no reason to leave a relay where it is
-	os.Exit(run(ctx, os.Args[1:], os.Stderr, device.Board()))
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, device.Board()))
 }
 
 // run is the program; it returns the exit code.
-func run(ctx context.Context, args []string, stderr io.Writer, hw device.Hardware) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, hw device.Hardware) int {
 	flags := flag.NewFlagSet("gatehoused", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	path := flags.String("config", "/etc/gatehouse/gatehouse.yaml", "the local config, as gatehouse-fleet kiosk add writes it")
 	check := flags.Bool("check", false, "check the local config and end")
+	doctor := flags.Bool("doctor", false, "look for what keeps this kiosk from working, print it and end with 1 if something fails; see gatehouse doctor")
+	asJSON := flags.Bool("json", false, "print the doctor's report as JSON")
 	version := flags.Bool("version", false, "print the version and end")
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "gatehoused runs the lanes of this kiosk. Its log goes to standard error.\n\nUsage: gatehoused [flags]")
@@ -60,6 +62,9 @@ func run(ctx context.Context, args []string, stderr io.Writer, hw device.Hardwar
 	if *version {
 		fmt.Fprintln(stderr, "gatehoused", device.Version())
 		return 0
+	}
+	if *doctor {
+		return printReport(stdout, device.Doctor(ctx, *path), *asJSON)
 	}
 	cfg, err := device.LoadConfig(*path)
 	if err != nil {

@@ -75,6 +75,7 @@ var groups = []Group{
 	{"GH-4", "Documents"},
 	{"GH-5", "Clock"},
 	{"GH-6", "Machine"},
+	{"GH-7", "Installation"},
 }
 
 // In tells whether a code belongs to the group.

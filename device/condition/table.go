@@ -5,7 +5,7 @@ package condition
 
 import "time"
 
-// The codes.
+// The codes. Those from GH-701 on are found by gatehouse doctor alone.
 const (
 	Scanner Code = "GH-101"
 
@@ -31,6 +31,13 @@ const (
 	Floor      Code = "GH-602"
 	FloorWrite Code = "GH-603"
 	LocalAPI   Code = "GH-604"
+
+	Config   Code = "GH-701"
+	VenueKey Code = "GH-702"
+	State    Code = "GH-703"
+	Daemon   Code = "GH-704"
+	Stopped  Code = "GH-705"
+	TimeZone Code = "GH-706"
 )
 
 // A kiosk that has just started needs a while for its time server.
@@ -150,5 +157,41 @@ var table = []Row{
 		Meaning: "A socket of the local API was removed and cannot be made again. The lanes work on.",
 		Cause:   "The run folder was removed or belongs to another user.",
 		Do:      "Look at it: ls -ld /run/gatehouse. The socket comes back by itself, or with: systemctl restart gatehoused.",
+	},
+	{
+		Code: Config, Name: "local config", Severity: Error,
+		Meaning: "The daemon cannot start with this config.",
+		Cause:   "The file is missing, or a line of it is not valid.",
+		Do:      "Correct the line that is named; gatehoused -check tries it. gatehouse-fleet kiosk add makes a new one.",
+	},
+	{
+		Code: VenueKey, Name: "venue key", Severity: Error,
+		Meaning: "The venue's secret is missing or open to others. Without it no use of a pass can be found again.",
+		Cause:   "It was not copied with the config, or its mode was changed.",
+		Do:      "Copy venue.key of the kiosk's folder from the operator, and run: chmod 0600 on it.",
+	},
+	{
+		Code: State, Name: "state folder", Severity: Error,
+		Meaning: "What the kiosk must remember has no safe place.",
+		Cause:   "The state folder is missing, in memory, read-only, or open to other users.",
+		Do:      "Put it on a disk that can be written: findmnt -T FOLDER. Make it with: install -d -m 0700 -o gatehouse FOLDER.",
+	},
+	{
+		Code: Daemon, Name: "daemon", Severity: Error,
+		Meaning: "The daemon runs and does not answer, so nobody knows how it is.",
+		Cause:   "It hangs, a socket of it is gone, or it is another kiosk's.",
+		Do:      "See its log: journalctl -u gatehoused. Restart it: systemctl restart gatehoused.",
+	},
+	{
+		Code: Stopped, Name: "daemon stopped", Severity: Warning,
+		Meaning: "The daemon does not run, so nobody is admitted.",
+		Cause:   "It was not started, or it ended.",
+		Do:      "See why: systemctl status gatehoused, journalctl -u gatehoused. Start it: systemctl start gatehoused.",
+	},
+	{
+		Code: TimeZone, Name: "time zone", Severity: Warning,
+		Meaning: "The machine has no time zone, so its log and its tools speak UTC. Decisions do not depend on it.",
+		Cause:   "/etc/localtime is missing.",
+		Do:      "Set it: timedatectl set-timezone Asia/Shanghai, or where the venue is.",
 	},
 }
