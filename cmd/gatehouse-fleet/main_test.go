@@ -5,9 +5,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -15,8 +17,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"gatehouse/cache"
 	"gatehouse/credential"
 	"gatehouse/credential/credentialtest"
+	"gatehouse/device"
+	"gatehouse/fleet"
 	"gatehouse/fleet/folder"
 )
 
@@ -28,7 +33,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"dsc": makeDSC, "mode": checkMode, "field": setField,
+			"dsc": makeDSC, "mode": checkMode, "field": setField, "kiosk": importBundle,
 		},
 	})
 }
@@ -56,6 +61,30 @@ func setField(ts *testscript.TestScript, _ bool, args []string) {
 	var fields map[string]string
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &fields))
 	ts.Setenv(args[0], fields[args[0]])
+}
+
+// importBundle takes a bundle as kiosk arena/gate-1 does, with the pin of its local config, and prints what it put in force:
+// kiosk BUNDLE [NAME], where another name is another kiosk's memory.
+func importBundle(ts *testscript.TestScript, fails bool, args []string) {
+	cfg, err := device.LoadConfig(ts.MkAbs("kiosks/arena/gate-1/gatehouse.yaml"))
+	ts.Check(err)
+	file, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer file.Close()
+	b, err := fleet.ReadBundle(file)
+	ts.Check(err)
+	name := strings.Join(append([]string{"kiosk"}, args[1:]...), "-")
+	t, err := cache.OpenTrust(ts.MkAbs(name+".db"), cache.TrustOptions{Pin: cfg.Root, Place: fleet.Place{Venue: cfg.Venue, Kiosk: cfg.Kiosk}})
+	ts.Check(err)
+	defer t.Close()
+	changed, err := t.Apply(context.Background(), b, time.Now())
+	if (err != nil) != fails {
+		ts.Fatalf("kiosk %s: %v", args[0], err)
+	}
+	if err != nil {
+		fmt.Fprintln(ts.Stderr(), err)
+	}
+	fmt.Fprintln(ts.Stdout(), strings.Join(changed, "\n"))
 }
 
 // A real certificate with a negative serial number, as 4 of 829 in production have, can be listed: the main package says

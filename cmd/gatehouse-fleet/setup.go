@@ -24,9 +24,10 @@ func newInit(o *options) *cobra.Command {
 		Short: "Make a fleet: keys, root and the first venues",
 		Long: `Make a fleet in a new or empty folder.
 
-Five keys are made. Root, issuers and config take two of the three offline keys:
+Seven keys are made. Root, issuers and config take two of the three offline keys:
 move at least two of those three files to media that are kept apart, and bring
-them back when issuers or rules change. The keys of head and revocations stay.`,
+them back when issuers or rules change. The keys of head, revocations, command and
+collector stay. A lost or stolen key is replaced with root rotate.`,
 		Example: `  gatehouse-fleet init city --venue arena --venue stadium`,
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

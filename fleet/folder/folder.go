@@ -5,7 +5,9 @@
 //
 //	fleet.yaml                 bands of freshness of a bundle
 //	keys/                      private keys, PKCS #8 in PEM, mode 0600
-//	root/1                     the first root; its digest is what kiosks pin
+//	root/1, root/2, …          the roots; the digest of the first is what kiosks pin
+//	root/NAME.pub              the public half of a key of keys/, so that it can be told by name while it is kept elsewhere
+//	root/next                  a root that waits for signatures
 //	issuers/NAME.yaml          an issuer's keys and what each may sign
 //	revoked/NAME.txt           ids of an issuer's revoked passes, one a line
 //	venues/VENUE.yaml          who is admitted there; venues/all.yaml, where it is there, is the fleet's own layer

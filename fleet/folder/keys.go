@@ -10,27 +10,24 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"time"
 
+	"gatehouse/credential"
 	"gatehouse/fleet"
 )
 
 const pemPrivate = "PRIVATE KEY" // PKCS #8, RFC 5958
 
-// offline are the keys that sign root, issuers and config, two of three. They lie in one folder for a start; the files
-// of one or two can be moved to other machines and their signatures added by fleet.Document.Cosign.
+// offline are the keys that sign root, issuers and config, two of three. They lie in one folder for a start; their files
+// belong on media that are kept apart.
 var offline = [...]string{"offline-a", "offline-b", "offline-c"}
 
-// roleKeys says which keys a role has and how many of them sign.
-var roleKeys = map[string]struct {
-	keys      []string
-	threshold uint
-}{
-	"root":        {offline[:], 2},
-	"issuers":     {offline[:], 2},
-	"config":      {offline[:], 2},
-	"head":        {[]string{"head"}, 1},
-	"revocations": {[]string{"revocations"}, 1},
+// online are the roles with a key of their own.
+var online = [...]string{"head", "revocations", fleet.RoleCommand, fleet.RoleCollector}
+
+// thresholds are what the roles of a first root take.
+var thresholds = map[string]uint{
+	"root": 2, "issuers": 2, "config": 2,
+	"head": 1, "revocations": 1, fleet.RoleCommand: 1, fleet.RoleCollector: 1,
 }
 
 func (f *Folder) keyPath(name string) string { return f.path("keys", name+".pem") }
@@ -44,8 +41,10 @@ func (f *Folder) writeKey(name string, key crypto.Signer) error {
 	return writeNew(f.keyPath(name), pem.EncodeToMemory(&pem.Block{Type: pemPrivate, Bytes: der}), private)
 }
 
-func (f *Folder) readKey(name string) (crypto.Signer, error) {
-	path := f.keyPath(name)
+func (f *Folder) readKey(name string) (crypto.Signer, error) { return readSigner(f.keyPath(name)) }
+
+// readSigner reads a private key (PKCS #8, PEM) that nobody else can read.
+func readSigner(path string) (crypto.Signer, error) {
 	text, err := readPrivate(path)
 	if err != nil {
 		return nil, err
@@ -77,69 +76,52 @@ func (f *Folder) signingKey(name string) (fleet.SigningKey, error) {
 	return k, nil
 }
 
-// SigningKeys are the keys that sign for a role: as many as it takes, of those whose files are here.
-func (f *Folder) SigningKeys(role string) ([]fleet.SigningKey, error) {
-	r, ok := roleKeys[role]
-	if !ok {
-		return nil, fmt.Errorf("folder: there is no role %q", role)
-	}
-	var keys []fleet.SigningKey
-	for _, name := range r.keys {
-		if uint(len(keys)) == r.threshold {
-			break
-		}
-		if !exists(f.keyPath(name)) {
-			continue
-		}
-		k, err := f.signingKey(name)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, k)
-	}
-	if uint(len(keys)) < r.threshold {
-		return nil, fmt.Errorf("folder: the role %q takes %d keys of %v and %d are in %s; bring the missing ones back", role, r.threshold, r.keys, len(keys), f.path("keys"))
-	}
-	return keys, nil
-}
-
-// makeRoot makes the fleet's keys and its first root.
-func (f *Folder) makeRoot(at time.Time) error {
-	body := fleet.Root{
-		NotBefore: uint64(at.AddDate(0, 0, -1).Unix()), // kiosks and operators may disagree by some hours
-		NotAfter:  uint64(at.AddDate(10, 0, 0).Unix()),
-		Roles:     map[string]fleet.Role{},
-	}
-	ids := map[string]fleet.KeyID{}
-	for _, name := range append(offline[:], "head", "revocations") {
+// makeKey makes an Ed25519 key of the fleet's own and keeps both halves. One that a crash or an abandoned ceremony left is
+// taken: it is in no root yet, or the name would be another.
+func (f *Folder) makeKey(label string) (ed25519.PublicKey, error) {
+	if !exists(f.keyPath(label)) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		if err != nil {
-			return fmt.Errorf("folder: %w", err)
+			return nil, fmt.Errorf("folder: %w", err)
 		}
-		if err := f.writeKey(name, key); err != nil {
-			return err
+		if err := f.writeKey(label, key); err != nil {
+			return nil, err
 		}
-		k, err := fleet.NewSigningKey(key)
-		if err != nil {
-			return err
-		}
-		ids[name] = k.ID()
-		body.Keys = append(body.Keys, fleet.RootKey{Public: k.Public()})
 	}
-	for role, r := range roleKeys {
-		listed := fleet.Role{Threshold: r.threshold}
-		for _, name := range r.keys {
-			listed.Keys = append(listed.Keys, ids[name])
-		}
-		body.Roles[role] = listed
-	}
-	keys, err := f.SigningKeys("root")
+	k, err := f.signingKey(label)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	root, err := fleet.Sign(fleet.KindRoot, fleet.ScopeAll, 1, at, body, keys...)
+	return k.Public(), f.writePublic(label, k.Public())
+}
+
+// publicPath is where the public half of a key lies, so that a key can be told by name while it is kept elsewhere.
+func (f *Folder) publicPath(label string) string { return f.path("root", label+".pub") }
+
+func (f *Folder) writePublic(label string, public ed25519.PublicKey) error {
+	der, err := x509.MarshalPKIXPublicKey(public)
 	if err != nil {
-		return err
+		return fmt.Errorf("folder: key %s: %w", label, err)
 	}
-	return writeNew(f.path("root", "1"), root.Bytes(), readable)
+	return WriteFile(f.publicPath(label), pem.EncodeToMemory(&pem.Block{Type: pemPublic, Bytes: der}), readable)
+}
+
+// readPublic reads the public half of a fleet key, PEM or DER.
+func readPublic(text []byte) (ed25519.PublicKey, error) {
+	if block, _ := pem.Decode(text); block != nil {
+		if block.Type != pemPublic {
+			return nil, fmt.Errorf("folder: a PEM block %q; the public half of a key is in a block %q", block.Type, pemPublic)
+		}
+		text = block.Bytes
+	}
+	key, err := x509.ParsePKIXPublicKey(text)
+	if err != nil {
+		return nil, fmt.Errorf("folder: no public key: %w", err)
+	}
+	public, ok := key.(ed25519.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("folder: the fleet's own keys are Ed25519, not %T", key)
+	}
+	_, err = credential.KeyFromSPKI("fleet", text) // a point of small order is no key
+	return public, err
 }

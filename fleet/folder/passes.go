@@ -107,7 +107,7 @@ func (f *Folder) readRevoked(issuer string) ([]string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		revoked, err := f.hasRevoked(issuer)
 		if revoked {
-			err = fmt.Errorf("%w: %s is gone, and ids that it had are revoked at the kiosks; restore it from a copy, or lift every one of them with an empty file", ErrConfig, path)
+			err = fmt.Errorf("%w: %s is gone, and ids that it had may be revoked at kiosks; restore it from a copy, or lift every one of them with an empty file", ErrConfig, path)
 		}
 		return nil, err
 	}

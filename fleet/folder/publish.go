@@ -53,13 +53,14 @@ func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkClock(roots[len(roots)-1], at); err != nil {
+	root := roots[len(roots)-1]
+	if err := checkClock(root, at); err != nil {
 		return nil, err
 	}
 	b.Documents = append(b.Documents, roots...)
-	head.Documents = append(head.Documents, fleet.EntryOf(roots[len(roots)-1]))
+	head.Documents = append(head.Documents, fleet.EntryOf(root))
 	for _, body := range bodies {
-		d, err := f.publish(body, at)
+		d, err := f.publish(root, body, at)
 		if err != nil {
 			return nil, err
 		}
@@ -69,7 +70,7 @@ func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
 			b.Blobs = append(b.Blobs, body.blob)
 		}
 	}
-	h, err := f.publish(body{kind: fleet.KindHead, scope: fleet.Scope(venue), content: head}, at)
+	h, err := f.publish(root, body{kind: fleet.KindHead, scope: fleet.Scope(venue), content: head}, at)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +86,7 @@ func checkClock(root fleet.Document, at time.Time) error {
 	}
 	from, until := r.Valid()
 	if at.Before(from) || at.After(until) {
-		return fmt.Errorf("folder: it is %s on this machine, and the root is valid from %s until %s: no kiosk would take this bundle; set the clock, or begin a new fleet",
+		return fmt.Errorf("folder: it is %s on this machine, and the root is valid from %s until %s: no kiosk would take this bundle; set the clock, or run gatehouse-fleet root rotate --renew",
 			at.UTC().Format(time.RFC3339), from.Format(time.RFC3339), until.Format(time.RFC3339))
 	}
 	return nil
@@ -100,7 +101,7 @@ type body struct {
 }
 
 // bodies gathers what the fleet has to say to a venue. Nothing that was ever said is left out: a kiosk takes a missing
-// document for a withheld one.
+// document for a withheld one. What is no more has a tombstone.
 func (f *Folder) bodies(venue string) ([]body, error) {
 	issuers, err := f.readIssuers()
 	if err != nil {
@@ -121,7 +122,9 @@ func (f *Folder) bodies(venue string) ([]body, error) {
 		return nil, err
 	}
 	for _, name := range former {
-		listed[name] = true
+		if !listed[name] {
+			bodies = append(bodies, body{kind: fleet.RevocationsOf(name), scope: fleet.ScopeAll, content: fleet.Tombstone{}})
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(listed)) {
 		b, err := f.revocations(name)
@@ -213,13 +216,14 @@ func (f *Folder) leftLayers(venue string) ([]body, error) {
 	return bodies, nil
 }
 
-// layer reads one layer. Where there is no file there is none, or an empty one if it was published before.
+// layer reads one layer. Where there is no file there is none, or a tombstone if it was published before.
 func (f *Folder) layer(scope fleet.Scope, path string) ([]body, error) {
-	b := body{kind: fleet.KindConfig, scope: scope, content: fleet.Layer{}}
+	b := body{kind: fleet.KindConfig, scope: scope}
 	var p entry.Policy
 	text, err := readYAML(path, &p)
 	if errors.Is(err, fs.ErrNotExist) {
 		if exists(f.publishedPath(b)) {
+			b.content = fleet.Tombstone{}
 			return []body{b}, nil
 		}
 		return nil, nil
@@ -300,8 +304,9 @@ func (f *Folder) published(b body) (d fleet.Document, ok bool, err error) {
 const maxAhead = 24 * time.Hour
 
 // publish returns the published document if it says this already, else signs and stores the next version. One that was
-// signed while the clock was far ahead is signed anew: kiosks would refuse it until its time has come.
-func (f *Folder) publish(b body, at time.Time) (fleet.Document, error) {
+// signed while the clock was far ahead is signed anew: kiosks would refuse it until its time has come. So is one that
+// bears too few signatures of keys that the newest root allows.
+func (f *Folder) publish(root fleet.Document, b body, at time.Time) (fleet.Document, error) {
 	former, ok, err := f.published(b)
 	if err != nil {
 		return fleet.Document{}, err
@@ -315,7 +320,8 @@ func (f *Folder) publish(b body, at time.Time) (fleet.Document, error) {
 	if err != nil {
 		return fleet.Document{}, err
 	}
-	if ok && b.kind != fleet.KindHead && bytes.Equal(former.Body(), d.Body()) && !former.Issued().After(at.Add(maxAhead)) {
+	same := ok && b.kind != fleet.KindHead && bytes.Equal(former.Body(), d.Body())
+	if same && !former.Issued().After(at.Add(maxAhead)) && fleet.Verify(root, former) == nil {
 		return former, nil
 	}
 	keys, err := f.SigningKeys(b.kind.Role())

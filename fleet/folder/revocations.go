@@ -49,11 +49,11 @@ func (f *Folder) revocations(issuer string) (body, error) {
 	return b, nil
 }
 
-// hasRevoked tells whether the list that was published last has any id.
+// hasRevoked tells whether the list that was published last has any id, or was withdrawn and may have had some.
 func (f *Folder) hasRevoked(issuer string) (bool, error) {
 	d, ok, err := f.published(body{kind: fleet.RevocationsOf(issuer), scope: fleet.ScopeAll})
-	if err != nil || !ok {
-		return false, err
+	if err != nil || !ok || d.Withdrawn() {
+		return ok && err == nil, err
 	}
 	l, err := fleet.ReadRevocations(d)
 	return err == nil && (l.Base != nil || len(l.Deltas) > 0), err
@@ -62,7 +62,7 @@ func (f *Folder) hasRevoked(issuer string) (bool, error) {
 // publishedBase is the base of the list that was published last, nil if it has none.
 func (f *Folder) publishedBase(b body) (*fleet.Base, []byte, error) {
 	d, ok, err := f.published(b)
-	if err != nil || !ok {
+	if err != nil || !ok || d.Withdrawn() {
 		return nil, nil, err
 	}
 	l, err := fleet.ReadRevocations(d)

@@ -1,0 +1,197 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/fleet"
+	"gatehouse/fleet/folder"
+)
+
+func newRootKeys(o *options) *cobra.Command {
+	g := group("root", "Keep the root: which keys may sign what", newRotate(o), newSign(), newAccept(o), newShowRoot(o))
+	g.Long = `Keep the root: which keys may sign what, and how many of them it takes.
+
+A new root is signed by enough offline keys of the one before and by enough of
+its own. It travels in every bundle, with all roots before it, so that a kiosk
+that pins the first follows, however many it has missed.`
+	return g
+}
+
+func newRotate(o *options) *cobra.Command {
+	var replace, thresholds []string
+	var renew bool
+	cmd := &cobra.Command{
+		Use:   "rotate (--replace KEY | --threshold ROLE=N | --renew)…",
+		Short: "Make the next root: another key, other thresholds, ten more years",
+		Long: `Make the next root and sign it with the offline keys that are in keys/.
+
+KEY is a name as root show prints it (head, offline-b, …), or an id where the name
+is lost. A new key is made in keys/; KEY=FILE takes the public half of one that
+was made elsewhere. With enough signatures the root is in force in this folder,
+and the next bundle brings it to the kiosks with everything signed anew that
+needs it. Else it waits in root/next: carry that file to each offline key, add
+its signature with root sign, and bring it back with root accept.
+
+A stolen or lost online key (head, revocations, command, collector) and a lost
+offline key are replaced in the same way; it takes two of the three offline keys.`,
+		Example: `  gatehouse-fleet root rotate --replace head
+  gatehouse-fleet root rotate --replace offline-b=offline-b-new.pub
+  gatehouse-fleet root rotate --threshold issuers=3
+  gatehouse-fleet root rotate --renew`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if len(replace)+len(thresholds) == 0 && !renew {
+				return fmt.Errorf("what is to change? Add --replace KEY, --threshold ROLE=N or --renew; see %s --help", cmd.CommandPath())
+			}
+			r, err := readRotation(replace, thresholds)
+			if err != nil {
+				return err
+			}
+			f, err := o.open()
+			if err != nil {
+				return err
+			}
+			c, err := f.Rotate(r, time.Now())
+			if err != nil {
+				return err
+			}
+			return printCeremony(cmd.OutOrStdout(), f, c)
+		},
+	}
+	cmd.Flags().StringArrayVar(&replace, "replace", nil, "put a new key in the place of `KEY`, or KEY=FILE (repeatable)")
+	cmd.Flags().StringArrayVar(&thresholds, "threshold", nil, "how many keys a role takes, as `ROLE=N` (repeatable)")
+	cmd.Flags().BoolVar(&renew, "renew", false, "only make it valid for ten years from now")
+	return cmd
+}
+
+func readRotation(replace, thresholds []string) (folder.Rotation, error) {
+	r := folder.Rotation{Replace: map[string][]byte{}, Thresholds: map[string]uint{}}
+	for _, text := range replace {
+		name, file, given := strings.Cut(text, "=")
+		r.Replace[name] = nil
+		if given {
+			public, err := os.ReadFile(file)
+			if err != nil {
+				return r, err
+			}
+			r.Replace[name] = public
+		}
+	}
+	for _, text := range thresholds {
+		role, n, _ := strings.Cut(text, "=")
+		count, err := strconv.ParseUint(n, 10, 8)
+		if err != nil {
+			return r, fmt.Errorf("--threshold %q: write ROLE=N, for example issuers=2", text)
+		}
+		r.Thresholds[role] = uint(count)
+	}
+	return r, nil
+}
+
+func newSign() *cobra.Command {
+	var keys []string
+	cmd := &cobra.Command{
+		Use:   "sign FILE --key KEY…",
+		Short: "Add the signature of an offline key to a root that waits",
+		Long: `Add the signature of an offline key to a root that waits. It needs no folder, so
+that a key can sign on a machine of its own. Look at the file with root show
+first, and compare its digest with the others who sign.`,
+		Example: `  gatehouse-fleet root show next
+  gatehouse-fleet root sign next --key /media/b/offline-b.pem`,
+		Args: one("file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(keys) == 0 {
+				return errors.New("with which key? Add --key FILE")
+			}
+			d, err := folder.SignRoot(args[0], keys...)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: root %d, %s, %d signatures\nNext: gatehouse-fleet root accept %s, in the fleet's folder\n", args[0], d.Version(), d.Digest(), len(d.Signers()), args[0])
+			return nil
+		},
+	}
+	cmd.Flags().StringArrayVar(&keys, "key", nil, "`file` of a private key (repeatable)")
+	return cmd
+}
+
+func newAccept(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "accept [FILE…]",
+		Short: "Take the root that waits back, with its signatures",
+		Long: `Take copies of the root that waits back, each with the signatures that it was
+given. Once they are enough the root is in force in this folder.`,
+		Example: `  gatehouse-fleet root accept /media/b/next /media/c/next`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			copies, err := readAll(args)
+			if err != nil {
+				return err
+			}
+			f, err := o.open()
+			if err != nil {
+				return err
+			}
+			c, err := f.Accept(copies...)
+			if err != nil {
+				return err
+			}
+			return printCeremony(cmd.OutOrStdout(), f, c)
+		},
+	}
+}
+
+func newShowRoot(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show [FILE]",
+		Short: "Print who may sign what, in the newest root or in a root's file",
+		Example: `  gatehouse-fleet root show
+  gatehouse-fleet root show root/next`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				text, err := folder.ShowRoot(args[0])
+				if err != nil {
+					return err
+				}
+				_, err = io.WriteString(cmd.OutOrStdout(), text)
+				return err
+			}
+			f, err := o.open()
+			if err != nil {
+				return err
+			}
+			text, err := f.ShowRoot()
+			if err != nil {
+				return err
+			}
+			_, err = io.WriteString(cmd.OutOrStdout(), text)
+			return err
+		},
+	}
+}
+
+func printCeremony(w io.Writer, f *folder.Folder, c *folder.Ceremony) error {
+	if c.Missing != nil {
+		fmt.Fprintf(w, "Root %d, %s, waits in %s: %s\nNext, at each offline key: gatehouse-fleet root sign FILE --key KEY\nThen here: gatehouse-fleet root accept FILE\n",
+			c.Root.Version(), c.Root.Digest(), filepath.Join(f.Dir(), "root", "next"), strings.TrimPrefix(c.Missing.Error(), fleet.ErrSignature.Error()+": "))
+		return nil
+	}
+	fmt.Fprintf(w, "Root %d, %s, is in force in this folder\n", c.Root.Version(), c.Root.Digest())
+	for _, name := range c.Retired {
+		fmt.Fprintf(w, "Destroy the key %s: it signs nothing any more\n", name)
+	}
+	fmt.Fprintln(w, "Next: gatehouse-fleet bundle --venue VENUE, for every venue")
+	return nil
+}
