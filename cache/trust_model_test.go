@@ -207,7 +207,7 @@ func (m *trustModel) replace(rt *rapid.T, text []byte, head uint64) {
 		}
 	}
 	m.start(rt)
-	if m.inForce = m.head(rt); m.inForce != 0 && (m.inForce != head || m.inForce < m.floorHead()) {
+	if m.inForce = m.head(rt); m.inForce != 0 && (m.inForce != head || m.trust.newestHead() < m.floorHead()) {
 		rt.Fatalf("head %d is in force; the file has %d, the floor %d", m.inForce, head, m.floorHead())
 	}
 	m.seen = m.floorCap
