@@ -59,6 +59,7 @@ type Ledger struct {
 	id        [16]byte
 	recovered int
 	commits   atomic.Uint64
+	pending   atomic.Int64
 
 	mu     sync.RWMutex // held to send on jobs, and to close it
 	jobs   chan *job

@@ -6,6 +6,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -164,8 +165,14 @@ func TestHeldEventsAreBounded(t *testing.T) {
 			break
 		}
 	}
+	if n := l.Pending(); n != held+1 {
+		t.Errorf("%d writes are said to be pending, want %d", n, held+1)
+	}
 	release()
 	drained(t, l)
+	for l.Pending() != 0 { // at once, or the test times out
+		runtime.Gosched()
+	}
 	if events := allEvents(t, l); held != queued || len(events) != held+1 {
 		t.Errorf("%d were held and %d written, want %d", held, len(events)-1, queued)
 	}

@@ -44,6 +44,7 @@ func (l *Ledger) write() {
 		if l.run(j) {
 			owed = append(owed, l.amend([]*job{j})...)
 		}
+		l.pending.Add(-1)
 	}
 	l.amend(owed)
 }
@@ -68,6 +69,9 @@ func (l *Ledger) run(j *job) (amend bool) {
 	return amend
 }
 
+// Pending is how many writes wait or are under way, those that are held for callers who left among them.
+func (l *Ledger) Pending() int { return int(l.pending.Load()) }
+
 // amend amends jobs and returns those that could not be.
 func (l *Ledger) amend(jobs []*job) (owed []*job) {
 	for _, j := range jobs {
@@ -83,7 +87,9 @@ func (l *Ledger) amend(jobs []*job) (owed []*job) {
 // context that is neither means that nothing was or will be written.
 func (l *Ledger) submit(ctx context.Context, j *job) error {
 	j.done = make(chan error, 1)
+	l.pending.Add(1)
 	if err := l.enqueue(ctx, j); err != nil {
+		l.pending.Add(-1)
 		return err
 	}
 	select {

@@ -164,7 +164,7 @@ func (k *kiosk) importBundle(ctx context.Context, r io.Reader, size int64) ([]st
 	k.raiseFloor()
 	now := k.time.moment()
 	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventTrust, Note: fmt.Sprint(changed)}
-	k.health.set(condition.Record, k.ledger.Record(ctx, ev))
+	k.recorded(k.ledger.Record(ctx, ev))
 	return changed, nil
 }
 

@@ -5,6 +5,7 @@ package device
 
 import (
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -18,6 +19,7 @@ import (
 	"gatehouse/cache"
 	"gatehouse/device/client"
 	"gatehouse/device/condition"
+	"gatehouse/entry"
 )
 
 func newTestHealth() (*health, *handClock, *logBuffer) {
@@ -118,6 +120,9 @@ func TestConditionIsToldUnderItsCause(t *testing.T) {
 	h.expect(t, "GH-301(GH-302) GH-603")
 	h.set(condition.DiskSpace, errWrong)
 	h.expect(t, "GH-601(GH-301(GH-302) GH-603)")
+	h.set(condition.RecordStalled, errWrong)
+	h.expect(t, "GH-304(GH-301(GH-302)) GH-601(GH-603)")
+	h.set(condition.RecordStalled, nil)
 	h.set(condition.Record, nil)
 	h.set(condition.FloorWrite, nil)
 	h.expect(t, "GH-302 GH-601")
@@ -130,6 +135,18 @@ func TestConditionIsToldUnderItsCause(t *testing.T) {
 	later.expect(t, "GH-405") // its cause is not old enough to show
 	clock.pass(delayOf(t, condition.Clock))
 	later.expect(t, "GH-501(GH-405)")
+}
+
+// A record that is late is not lost, and is told apart from one that is. It ends with a write in time.
+func TestLateRecordIsTold(t *testing.T) {
+	h, _, _ := newTestHealth()
+	k := &kiosk{health: h}
+	k.recorded(fmt.Errorf("settle: %w", entry.ErrLate))
+	h.expect(t, "GH-304")
+	k.recorded(errWrong) // so many wait that there is no room for another
+	h.expect(t, "GH-304(GH-301)")
+	k.recorded(nil)
+	h.expect(t, "")
 }
 
 func TestLanesAreToldApart(t *testing.T) {

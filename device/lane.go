@@ -219,7 +219,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		return
 	}
 	dec := l.kiosk.decider.Decide(ctx, entry.Lane{Name: l.cfg.Name}, scan.Code, l.kiosk.time.moment())
-	l.kiosk.health.set(condition.Record, dec.RecordErr)
+	l.kiosk.recorded(dec.RecordErr)
 	if dec.Outcome != entry.Admit {
 		l.note(dec, scan, nil)
 		if dec.Outcome == entry.Wait {
@@ -232,7 +232,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	passage, err := g.Admit(ctx, dec.Grant)
 	l.note(dec, scan, err)
 	if err := l.kiosk.decider.Settle(context.WithoutCancel(ctx), dec, passage); err != nil {
-		l.kiosk.health.set(condition.Record, err)
+		l.kiosk.recorded(err)
 	}
 	if passage == entry.NotPassed {
 		l.scanner.Forget() // the use is annulled: the code that is still held in front admits again

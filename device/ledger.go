@@ -30,6 +30,20 @@ func (r *record) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) er
 	return r.Ledger.Reserve(ctx, use, ev)
 }
 
+// recorded tells how a write of the record went. One that is late was not lost; the condition ends when a write is in
+// time, or with the last that waits.
+func (k *kiosk) recorded(err error) {
+	switch {
+	case err == nil:
+		k.health.set(condition.RecordStalled, nil)
+		k.health.set(condition.Record, nil)
+	case errors.Is(err, entry.ErrLate):
+		k.health.set(condition.RecordStalled, err)
+	default:
+		k.health.set(condition.Record, err)
+	}
+}
+
 // lostLedger stands in the floor for a former ledger whose id nobody knows: a damaged file found with a floor that was
 // lost as well.
 const lostLedger = "unknown"

@@ -24,6 +24,9 @@ const lowSpace = 128 << 20
 func (k *kiosk) observe() {
 	_, err := k.ledger.Last()
 	k.health.set(condition.Ledger, err)
+	if k.ledger.Pending() == 0 {
+		k.health.set(condition.RecordStalled, nil)
+	}
 	unsynced, behind := k.time.observe()
 	k.health.set(condition.Clock, unsynced)
 	k.health.set(condition.ClockBehind, behind)

@@ -12,9 +12,10 @@ const (
 	Gate Code = "GH-201"
 	Lamp Code = "GH-202"
 
-	Record     Code = "GH-301"
-	Ledger     Code = "GH-302"
-	LedgerLost Code = "GH-303"
+	Record        Code = "GH-301"
+	Ledger        Code = "GH-302"
+	LedgerLost    Code = "GH-303"
+	RecordStalled Code = "GH-304"
 
 	NoBelief      Code = "GH-401"
 	TrustSetAside Code = "GH-402"
@@ -63,7 +64,7 @@ var table = []Row{
 		Do:      "Check the lamp's wiring and its line's name in the config.",
 	},
 	{
-		Code: Record, Name: "record", Severity: Error, DependsOn: []Code{DiskSpace},
+		Code: Record, Name: "record", Severity: Error, DependsOn: []Code{RecordStalled, DiskSpace},
 		Meaning: "The last admission or event could not be written down. Nobody is admitted who is not recorded.",
 		Cause:   "The disk is full, read-only or failing.",
 		Do:      "Look at the disk: df -h, findmnt, dmesg. Replace a card that fails. Then: systemctl restart gatehoused.",
@@ -79,6 +80,12 @@ var table = []Row{
 		Meaning: "The former record of admissions is gone, so nobody knows which passes of limited use were used: they are answered out of order. All others are admitted.",
 		Cause:   "ledger.db was damaged, removed, or belongs to another card.",
 		Do:      "Look for the former ledger.db: on another card, in a backup, or beside the new one as ledger.db.corrupt-1. If it is lost for good: gatehouse ledger accept-loss.",
+	},
+	{
+		Code: RecordStalled, Name: "record stalled", Severity: Error,
+		Meaning: "The disk takes longer to write an event than the venue allows (record_deadline). Guests are asked to wait, or admitted and recorded late where the venue says so. What waits is held in memory and lost in a power cut.",
+		Cause:   "The card is failing, or something else keeps the disk busy.",
+		Do:      "See what is busy: iotop, dmesg. Do not pull the plug. Replace a card that stalls again and again.",
 	},
 	{
 		Code: NoBelief, Name: "no documents", Severity: Error, DependsOn: []Code{TrustSetAside, Trust},
