@@ -119,6 +119,7 @@ func (d *doctor) found(name, lane string, c condition.Code, text string) {
 }
 
 func (d *doctor) note(c Check) {
+	c.Text = oneLine(c.Text)
 	d.report.Checks = append(d.report.Checks, c)
 	if order := []Verdict{CheckOK, CheckWarn, CheckFail}; slices.Index(order, c.Verdict) > slices.Index(order, d.report.Verdict) {
 		d.report.Verdict = c.Verdict

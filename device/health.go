@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -113,7 +114,7 @@ func (h laneHealth) text(well string, codes ...condition.Code) string {
 	defer h.mu.Unlock()
 	for _, c := range codes {
 		if s := h.known[place{c, h.lane}]; s != nil && s.wrong {
-			return s.text
+			return oneLine(s.text)
 		}
 	}
 	return well
@@ -132,7 +133,7 @@ func (h *health) conditions() []client.Condition {
 			continue
 		}
 		shown[at] = client.Condition{Code: string(at.code), Name: at.name(), Lane: at.lane, Severity: string(row.Severity),
-			Text: s.text, Since: wall.Add(s.first - now), Times: s.times}
+			Text: oneLine(s.text), Since: wall.Add(s.first - now), Times: s.times}
 	}
 	under := map[place][]place{} // what follows from a condition; those of the kiosk itself are under place{}
 	for at := range shown {
@@ -166,6 +167,18 @@ func gather(shown map[place]client.Condition, under map[place][]place, cause pla
 		list = append(list, c)
 	}
 	return list
+}
+
+// longestText bounds what the status says of a condition, in bytes: a panic's error has a stack, which the log has whole.
+const longestText = 600
+
+// oneLine puts the lines of several errors into one, of bounded length.
+func oneLine(text string) string {
+	text = strings.Join(strings.Split(strings.TrimSpace(text), "\n"), "; ")
+	if len(text) > longestText {
+		text = strings.ToValidUTF8(text[:longestText], "") + " …"
+	}
+	return text
 }
 
 // name is what the log and the status call it.

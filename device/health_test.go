@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"gatehouse/cache"
 	"gatehouse/device/client"
@@ -147,6 +148,21 @@ func TestLateRecordIsTold(t *testing.T) {
 	h.expect(t, "GH-304(GH-301)")
 	k.recorded(nil)
 	h.expect(t, "")
+}
+
+// The status has a line for a condition, also where its error has a stack.
+func TestTextIsOneLine(t *testing.T) {
+	h, clock, log := newTestHealth()
+	h.of("in-1").set(condition.Gate, errors.Join(errWrong, errors.New(strings.Repeat("é\n", 1000))))
+	clock.pass(time.Minute)
+	for _, text := range []string{h.of("in-1").text("well", condition.Gate), h.expect(t, "GH-201/in-1")[0].Text} {
+		if !strings.HasPrefix(text, "wrong; é; é; ") || len(text) > longestText+10 || strings.Contains(text, "\n") || !utf8.ValidString(text) {
+			t.Errorf("got %q", text)
+		}
+	}
+	if !strings.Contains(log.String(), strings.Repeat(`é\n`, 999)) {
+		t.Error("the log has not all of it")
+	}
 }
 
 func TestLanesAreToldApart(t *testing.T) {
