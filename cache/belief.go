@@ -4,6 +4,7 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -21,7 +22,8 @@ type belief struct {
 	terms   *entry.Terms
 	keys    map[keyName][]*credential.Key
 	issuers map[string]bool
-	lists   map[string]*hashSet // by issuer; nil where a list in force is not here
+	lists   map[string]*lists // by issuer
+	blobs   map[string]bool   // names of the buckets that they rest on
 
 	believed Believed
 }
@@ -33,10 +35,10 @@ type keyName struct {
 	id     string
 }
 
-func newBelief(t *Trust, tx int, u *fleet.Update, lists map[string]*listRecord) *belief {
+func newBelief(t *Trust, tx int, u *fleet.Update) *belief {
 	b := &belief{
 		trust: t, tx: tx, terms: u.Terms(),
-		keys: map[keyName][]*credential.Key{}, issuers: map[string]bool{}, lists: map[string]*hashSet{},
+		keys: map[keyName][]*credential.Key{}, issuers: map[string]bool{}, lists: listsOf(u.Revocations()), blobs: map[string]bool{},
 		believed: Believed{Signed: u.Terms().Signed, Pin: t.pin, Marks: u.Marks(), HeadRoot: u.HeadRoot()},
 	}
 	for _, name := range u.Issuers() {
@@ -52,11 +54,8 @@ func newBelief(t *Trust, tx int, u *fleet.Update, lists map[string]*listRecord) 
 			}
 		}
 	}
-	for _, r := range u.Revocations() {
-		b.lists[r.Issuer] = nil
-	}
-	for issuer, r := range lists {
-		b.lists[issuer] = r.set()
+	for _, r := range blobsOf(u.Revocations()) {
+		b.blobs[string(r.name())] = true
 	}
 	return b
 }
@@ -73,50 +72,49 @@ func (b *belief) Keys(f credential.Format, issuer string, kid []byte) ([]*creden
 // Terms implements entry.Belief.
 func (b *belief) Terms() *entry.Terms { return b.terms }
 
-// Revoked implements entry.Belief. A status list that the pass names is never here: nothing brings one yet.
+// Revoked implements entry.Belief: a pass is asked by its ids and by the status list that it names, and either can revoke
+// it. Only the lists of its own issuer count.
 func (b *belief) Revoked(p *credential.Pass) (entry.Revocation, error) {
-	if _, listed := b.lists[p.Issuer]; listed {
-		if r, err := b.ask(p); err != nil || r != entry.NotRevoked {
+	for n := b.newest(); ; n = n.newest() {
+		r, err := n.ask(p)
+		// What was superseded before the transaction began may be freed already; what is superseded later is not.
+		if err != errSuperseded {
 			return r, err
 		}
 	}
-	if p.Status != nil {
-		return entry.RevocationUnknown, nil
-	}
-	return entry.NotRevoked, nil
 }
 
-// ask looks the pass up in its issuer's list.
+// newest is the view in force, or this one.
+func (b *belief) newest() *belief {
+	if n := b.trust.current.Load(); n != nil && n.tx > b.tx {
+		return n
+	}
+	return b
+}
+
+var errSuperseded = errors.New("cache: a newer view is in force")
+
+// ask looks the pass up in its issuer's lists.
 func (b *belief) ask(p *credential.Pass) (r entry.Revocation, err error) {
+	l := b.lists[p.Issuer]
+	switch {
+	case l == nil && p.Status == nil: // the issuer revokes nothing
+		return entry.NotRevoked, nil
+	case l == nil:
+		return entry.RevocationUnknown, nil
+	}
 	err = b.trust.file.view(func(tx *bbolt.Tx) error {
+		if b.newest() != b {
+			return errSuperseded
+		}
 		var err error
-		if r, err = b.askIn(tx, p); err != nil {
+		if r, err = l.byID(tx, p.RevocationIDs()); err == nil && r == entry.NotRevoked && p.Status != nil {
+			r, err = l.byIndex(tx, p.Status.URI, p.Status.Index)
+		}
+		if err != nil {
 			return b.trust.damaged(fmt.Errorf("revocations of %s: %w", p.Issuer, err))
 		}
 		return nil
 	})
 	return r, err
-}
-
-func (b *belief) askIn(tx *bbolt.Tx, p *credential.Pass) (entry.Revocation, error) {
-	set := b.lists[p.Issuer]
-	if tx.ID() != b.tx {
-		r, err := readList(tx, p.Issuer)
-		if err != nil {
-			return entry.RevocationUnknown, err
-		}
-		set = r.set()
-	}
-	if set == nil {
-		return entry.RevocationUnknown, nil
-	}
-	for _, text := range p.RevocationIDs() {
-		id := fleet.RevocationID(text)
-		if found, err := set.contains(tx, &id); err != nil {
-			return entry.RevocationUnknown, err
-		} else if found {
-			return entry.Revoked, nil
-		}
-	}
-	return entry.NotRevoked, nil
 }

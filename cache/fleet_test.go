@@ -109,6 +109,15 @@ type edition struct {
 	list   uint64 // version of arena's revocations
 	base   [][fleet.RevocationSize]byte
 	deltas []fleet.Delta
+	status []statusEdition
+}
+
+// statusEdition is a status list of arena, by rising URI.
+type statusEdition struct {
+	uri   string
+	size  uint64
+	bits  []byte // nil: no base
+	flips []uint32
 }
 
 func (f *testFleet) bundle(e edition) *fleet.Bundle {
@@ -135,6 +144,14 @@ func (f *testFleet) bundle(e edition) *fleet.Bundle {
 		list.Base = &fleet.Base{Digest: fleet.DigestOf(blob), Count: uint64(len(blob) / fleet.RevocationSize)}
 		b.Blobs = [][]byte{blob}
 	}
+	for _, s := range e.status {
+		l := fleet.StatusList{URI: s.uri, Size: s.size, Flips: fleet.JoinFlips(s.flips)}
+		if s.bits != nil {
+			l.Base = &fleet.Base{Digest: fleet.DigestOf(s.bits), Count: min(s.size, uint64(len(s.bits))*8)}
+			b.Blobs = append(b.Blobs, s.bits)
+		}
+		list.Lists = append(list.Lists, l)
+	}
 	revocations := f.sign(fleet.RevocationsOf("arena"), fleet.ScopeAll, e.list, list)
 	head := f.sign(fleet.KindHead, "arena", e.head, &fleet.Head{
 		FreshUntil: uint64(morning.Add(time.Hour).Unix()), HardAfter: uint64(morning.Add(24 * time.Hour).Unix()),
@@ -160,6 +177,13 @@ func (f *testFleet) options() TrustOptions {
 
 func ticket(cti string) *credential.Pass {
 	return &credential.Pass{Format: credential.GH1, Issuer: "arena", ID: []byte(cti), Kind: "ticket"}
+}
+
+// indexed is a ticket that names an entry of a status list.
+func indexed(cti, uri string, index uint64) *credential.Pass {
+	p := ticket(cti)
+	p.Status = &credential.StatusRef{Index: index, URI: uri}
+	return p
 }
 
 func revocationID(cti string) [fleet.RevocationSize]byte {

@@ -5,17 +5,19 @@ package cache
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"hash"
+	"iter"
 
 	"go.etcd.io/bbolt"
 
 	"gatehouse/fleet"
 )
 
-// A hash set holds the revoked ids of one issuer, 64 bits each (fleet.RevocationID): a base, built whole, and an overlay
-// of deltas that is asked first, newest first.
+// A hash set holds the revoked ids of one issuer, 64 bits each (fleet.RevocationID): a base, and an overlay that is asked
+// first. The overlay is what all deltas of the signed manifest together say, at most 8 KiB in memory: it is made anew from
+// the verified manifest at each start, so nothing of it is stored that would have to be believed.
 //
 // A base is a bucket of at most 65,536 blocks. The key of a block is the first two bytes of its ids; its value is
 //
@@ -24,10 +26,7 @@ import (
 // Block 0 is always there. So an id is absent only when its own block does not name it, or when the block before says
 // that the next one lies beyond: a block that a damaged key or page hides is an error, never "not revoked".
 //
-// A delta is one value under its number (4, from 1): CRC-32C (4) · count of added ids (4) · added · removed, both
-// ascending, eight bytes each.
-//
-// All integers are big-endian. Both are searched in place on the memory map, without a copy.
+// All integers are big-endian. A base is searched in place on the memory map, without a copy.
 const (
 	idSize     = fleet.RevocationSize
 	indexSize  = 2
@@ -35,76 +34,60 @@ const (
 	blockHead  = 2 // the next block's index
 )
 
-// errAbsent says that a part of a hash set that must be there is not.
+// errAbsent says that a part of a revocation list that must be there is not.
 var errAbsent = errors.New("a part of a revocation list is missing")
 
-// errOrder says that ids came unsorted or twice, or not as whole ids.
-var errOrder = errors.New("cache: revoked ids must be whole, sorted and different")
-
-// writeBase builds a base in an empty bucket from ids: sorted, different, concatenated.
-func writeBase(b *bbolt.Bucket, ids []byte) error {
-	if err := checkOrder(ids); err != nil {
-		return err
-	}
-	b.FillPercent = 1 // the keys come in order and the pages are never added to
-	for index := 0; ; {
-		n := blockLen(ids, index)
-		block, rest := ids[:n], ids[n:]
-		next := 0
-		if len(rest) > 0 {
-			next = int(binary.BigEndian.Uint16(rest))
+// baseParts cuts ids (sorted, different, concatenated) into blocks, block 0 last.
+func baseParts(ids []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
+		first := blockLen(ids, 0)
+		for rest := ids[first:]; len(rest) > 0; {
+			index := binary.BigEndian.Uint16(rest)
+			n := blockLen(rest, index)
+			block := rest[:n]
+			rest = rest[n:]
+			if !yield(sealBlock(index, nextBlock(rest), block)) {
+				return
+			}
 		}
-		if err := writeBlock(b, uint16(index), uint16(next), block); err != nil {
-			return err
-		}
-		if next == 0 {
-			return nil
-		}
-		ids, index = rest, next
+		yield(sealBlock(0, nextBlock(ids[first:]), ids[:first]))
 	}
 }
 
 // blockLen is how many bytes at the head of ids belong to the block of this index.
-func blockLen(ids []byte, index int) int {
+func blockLen(ids []byte, index uint16) int {
 	n := 0
-	for n < len(ids) && int(binary.BigEndian.Uint16(ids[n:])) == index {
+	for n < len(ids) && binary.BigEndian.Uint16(ids[n:]) == index {
 		n += idSize
 	}
 	return n
 }
 
-func writeBlock(b *bbolt.Bucket, index, next uint16, ids []byte) error {
-	key := binary.BigEndian.AppendUint16(nil, index)
-	value := make([]byte, 0, sealSize+blockHead+len(ids)/idSize*suffixSize)
+// nextBlock is the index of the first of these ids, 0 when there is none.
+func nextBlock(ids []byte) uint16 {
+	if len(ids) == 0 {
+		return 0
+	}
+	return binary.BigEndian.Uint16(ids)
+}
+
+func sealBlock(index, next uint16, ids []byte) (key, value []byte) {
+	key = binary.BigEndian.AppendUint16(nil, index)
+	value = make([]byte, 0, sealSize+blockHead+len(ids)/idSize*suffixSize)
 	value = binary.BigEndian.AppendUint16(value[:sealSize], next)
 	for ; len(ids) > 0; ids = ids[idSize:] {
 		value = append(value, ids[indexSize:idSize]...)
 	}
 	binary.BigEndian.PutUint32(value, checksum(key, value[sealSize:]))
-	return b.Put(key, value)
+	return key, value
 }
 
-func checkOrder(ids []byte) error {
-	if len(ids)%idSize != 0 {
-		return errOrder
-	}
-	for i := idSize; i < len(ids); i += idSize {
-		if bytes.Compare(ids[i-idSize:i], ids[i:i+idSize]) >= 0 {
-			return errOrder
-		}
-	}
-	return nil
-}
+// sumBytes is about how many bytes are hashed at once.
+const sumBytes = 16 << 10
 
-// errBase says that a base does not hold the ids that its digest names.
-var errBase = errors.New("the ids of its base are not those that were signed")
-
-// checkBase hashes the ids of a base again. A block's checksum tells damage, and anybody can write one: only the digest
-// tells the ids that were signed from others.
-func checkBase(b *bbolt.Bucket, digest fleet.Digest) error {
-	sum, next := sha256.New(), uint16(0)
-	var ids []byte
-	started := false
+func sumBase(b *bbolt.Bucket, h hash.Hash) error {
+	ids := make([]byte, 0, 2*sumBytes)
+	next, started := uint16(0), false
 	err := b.ForEach(func(key, value []byte) error {
 		body, err := unsealBlock(key, value)
 		if err != nil {
@@ -114,27 +97,23 @@ func checkBase(b *bbolt.Bucket, digest fleet.Digest) error {
 		if len(key) != indexSize || binary.BigEndian.Uint16(key) != next || started && next == 0 {
 			return errAbsent
 		}
-		started, next, ids = true, binary.BigEndian.Uint16(body), ids[:0]
+		index := uint64(next) << (8 * suffixSize)
+		started, next = true, binary.BigEndian.Uint16(body)
 		for body = body[blockHead:]; len(body) > 0; body = body[suffixSize:] {
-			ids = append(append(ids, key...), body[:suffixSize]...)
+			suffix := uint64(binary.BigEndian.Uint16(body))<<32 | uint64(binary.BigEndian.Uint32(body[2:]))
+			ids = binary.BigEndian.AppendUint64(ids, index|suffix)
 		}
-		sum.Write(ids)
+		if len(ids) >= sumBytes {
+			h.Write(ids)
+			ids = ids[:0]
+		}
 		return nil
 	})
 	if err == nil && (!started || next != 0) {
 		err = errAbsent
 	}
-	if err != nil {
-		return err
-	}
-	want := digest
-	if digest == (fleet.Digest{}) {
-		want = fleet.DigestOf(nil) // there is no base, and the empty one stands for it
-	}
-	if fleet.Digest(sum.Sum(nil)) != want {
-		return errBase
-	}
-	return nil
+	h.Write(ids)
+	return err
 }
 
 // inBase tells whether an id is in a base.
@@ -192,73 +171,19 @@ func contains(array, item []byte) bool {
 	return false
 }
 
-// writeDelta puts delta number n (from 1) into the overlay: ids added to and removed from what is below it.
-func writeDelta(b *bbolt.Bucket, n uint32, added, removed []byte) error {
-	if err := errors.Join(checkOrder(added), checkOrder(removed)); err != nil {
-		return err
-	}
-	b.FillPercent = 1
-	return b.Put(deltaKey(n), sealDelta(n, added, removed))
-}
-
-func sealDelta(n uint32, added, removed []byte) []byte {
-	body := make([]byte, 0, 4+len(added)+len(removed))
-	body = binary.BigEndian.AppendUint32(body, uint32(len(added)/idSize))
-	return seal(deltaKey(n), append(append(body, added...), removed...))
-}
-
-func deltaKey(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
-
-// inOverlay asks the deltas n down to 1. decided is false when none of them names the id.
-func inOverlay(b *bbolt.Bucket, n uint32, id *[idSize]byte) (revoked, decided bool, err error) {
-	c := b.Cursor()
-	for key, value := c.Seek(deltaKey(n)); n > 0; key, value = c.Prev() {
-		if len(key) != 4 || binary.BigEndian.Uint32(key) != n {
-			return false, false, errAbsent
-		}
-		added, removed, err := unsealDelta(key, value)
-		if err != nil {
-			return false, false, err
-		}
-		if contains(added, id[:]) {
-			return true, true, nil
-		}
-		if contains(removed, id[:]) {
-			return false, true, nil
-		}
-		n--
-	}
-	return false, false, nil
-}
-
-func unsealDelta(key, value []byte) (added, removed []byte, err error) {
-	body, err := unseal(key, value)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(body) < 4 || uint64(len(body)-4) < uint64(binary.BigEndian.Uint32(body))*idSize {
-		return nil, nil, errSeal
-	}
-	split := 4 + int(binary.BigEndian.Uint32(body))*idSize
-	return body[4:split], body[split:], nil
-}
-
-// hashSet names the base and the overlay of an issuer that one view of the trust store goes by.
+// hashSet is what is revoked of an issuer by id: the name of its base, nil without one, and the overlay.
 type hashSet struct {
-	base, overlay []byte // names of top-level buckets
-	deltas        uint32
+	base    []byte // name of a top-level bucket
+	overlay fleet.Delta
 }
 
-// contains tells whether an id is revoked.
-func (s *hashSet) contains(tx *bbolt.Tx, id *[idSize]byte) (bool, error) {
-	if s.deltas > 0 {
-		overlay := tx.Bucket(s.overlay)
-		if overlay == nil {
-			return false, errAbsent
-		}
-		if revoked, decided, err := inOverlay(overlay, s.deltas, id); decided || err != nil {
-			return revoked, err
-		}
+// revoked tells whether an id is revoked.
+func (s *hashSet) revoked(tx *bbolt.Tx, id *[idSize]byte) (bool, error) {
+	switch {
+	case contains(s.overlay.Add, id[:]):
+		return true, nil
+	case s.base == nil || contains(s.overlay.Remove, id[:]):
+		return false, nil
 	}
 	base := tx.Bucket(s.base)
 	if base == nil {

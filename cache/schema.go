@@ -38,7 +38,7 @@ var (
 // buckets are the top-level buckets that a file of this kind is created with.
 func (k kind) buckets() [][]byte {
 	if k == kindTrust {
-		return [][]byte{documentBucket, markBucket, listBucket}
+		return [][]byte{documentBucket, markBucket}
 	}
 	return [][]byte{eventBucket, useBucket, openBucket}
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,7 +33,8 @@ func TestTamperedStoreIsSetAsideAndNotBelieved(t *testing.T) {
 	f := newTestFleet(t)
 	other := newTestFleet(t)
 	delta := fleet.Delta{Add: fleet.JoinRevocations(ids("later"))}
-	bundle := f.bundle(edition{head: 1, list: 1, base: ids("lost"), deltas: []fleet.Delta{delta}})
+	bundle := f.bundle(edition{head: 1, list: 1, base: ids("lost"), deltas: []fleet.Delta{delta},
+		status: []statusEdition{{uri: statusURI, size: pageBits + 8, bits: statusBits()}}})
 	for name, with := range map[string]func(tx *bbolt.Tx) error{
 		"foreign document": func(tx *bbolt.Tx) error {
 			return putDocument(tx, 1, other.bundle(edition{head: 1, list: 1}).Documents[1].Bytes())
@@ -44,11 +46,20 @@ func TestTamperedStoreIsSetAsideAndNotBelieved(t *testing.T) {
 		"checksum": func(tx *bbolt.Tx) error {
 			return tx.Bucket(documentBucket).Put([]byte{0, 0, 0, 1}, []byte("nothing sealed"))
 		},
-		"list taken out": func(tx *bbolt.Tx) error { return tx.Bucket(listBucket).Delete([]byte("arena")) },
-		"delta emptied":  func(tx *bbolt.Tx) error { return writeDelta(tx.Bucket(overlayName(1)), 1, nil, nil) },
-		"base emptied":   func(tx *bbolt.Tx) error { return rebuildBase(tx, nil) },
+		"base taken out": func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketOf(tx, setBlob)) },
+		"base emptied":   func(tx *bbolt.Tx) error { return rebuild(tx, setBlob, nil) },
 		"base with another id": func(tx *bbolt.Tx) error {
-			return rebuildBase(tx, fleet.JoinRevocations(ids("another")))
+			return rebuild(tx, setBlob, fleet.JoinRevocations(ids("another")))
+		},
+		"bits taken out": func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketOf(tx, statusBlob)) },
+		"bits cleared":   func(tx *bbolt.Tx) error { return rebuild(tx, statusBlob, make([]byte, len(statusBits()))) },
+		"bits cut short": func(tx *bbolt.Tx) error { return rebuild(tx, statusBlob, statusBits()[:pageBytes]) },
+		"pages of another size": func(tx *bbolt.Tx) error {
+			if err := rebuild(tx, statusBlob, nil); err != nil {
+				return err
+			}
+			b := tx.Bucket(bucketOf(tx, statusBlob))
+			return errors.Join(b.Put(pageKey(0), seal(pageKey(0), statusBits()[:100])), b.Put(pageKey(1), seal(pageKey(1), statusBits()[100:])))
 		},
 		"marks taken out": func(tx *bbolt.Tx) error {
 			return tx.Bucket(markBucket).Delete(markKey)
@@ -82,21 +93,27 @@ func putDocument(tx *bbolt.Tx, place uint32, raw []byte) error {
 	return tx.Bucket(documentBucket).Put(key, seal(key, raw))
 }
 
-// rebuildBase builds the base of arena anew, checksums and all, from other ids than its document signed.
-func rebuildBase(tx *bbolt.Tx, ids []byte) error {
-	lists, err := readLists(tx)
-	if err != nil {
-		return err
-	}
-	name := baseName(lists["arena"].Base)
+// bucketOf is the name of the one blob of a kind.
+func bucketOf(tx *bbolt.Tx, want blobKind) (found []byte) {
+	eachBlob(tx, func(k blobKind, name []byte) {
+		if string(k.prefix) == string(want.prefix) {
+			found = slices.Clone(name)
+		}
+	})
+	return found
+}
+
+// rebuild builds the one blob of a kind anew, checksums and all, from other bytes than its document signed.
+func rebuild(tx *bbolt.Tx, k blobKind, bytes []byte) error {
+	name := bucketOf(tx, k)
 	if err := tx.DeleteBucket(name); err != nil {
 		return err
 	}
 	b, err := tx.CreateBucket(name)
-	if err != nil {
-		return err
+	for key, value := range k.parts(bytes) {
+		err = errors.Join(err, b.Put(key, value))
 	}
-	return writeBase(b, ids)
+	return err
 }
 
 func TestDamageFoundByALookupIsAnErrorAndTheFileIsSetAside(t *testing.T) {
@@ -106,12 +123,8 @@ func TestDamageFoundByALookupIsAnErrorAndTheFileIsSetAside(t *testing.T) {
 	bundle := f.bundle(edition{head: 1, list: 1, base: ids("lost")})
 	apply(t, trust, bundle)
 	err := trust.file.update(func(tx *bbolt.Tx) error { // in a running kiosk: at a start it is found anyway
-		lists, err := readLists(tx)
-		if err != nil {
-			return err
-		}
 		id := revocationID("lost")
-		return tx.Bucket(baseName(lists["arena"].Base)).Delete(id[:indexSize])
+		return tx.Bucket(bucketOf(tx, setBlob)).Delete(id[:indexSize])
 	})
 	if err != nil {
 		t.Fatal(err)

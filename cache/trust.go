@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,8 @@ type Trust struct {
 	aside   error // why and where the former file was set aside; nil if it was not
 	spoiled atomic.Bool
 
-	apply   sync.Mutex // one Apply at a time, or Close
+	apply   sync.Mutex      // one Apply at a time, or Close
+	stored  map[string]bool // names of the buckets of blobs that are whole: hashed at start or built since
 	closed  bool
 	current atomic.Pointer[belief]
 }
@@ -80,7 +82,7 @@ func openTrust(path string, o TrustOptions) (*Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trust{file: f, pin: o.Pin, place: o.Place, floor: o.Floor}
+	t := &Trust{file: f, pin: o.Pin, place: o.Place, floor: o.Floor, stored: map[string]bool{}}
 	if err := t.load(); err != nil {
 		f.close()
 		return nil, err
@@ -91,7 +93,8 @@ func openTrust(path string, o TrustOptions) (*Trust, error) {
 // load verifies the stored documents anew. They were believed when their time had come; the clock of a kiosk that just
 // started is not asked.
 func (t *Trust) load() error {
-	known, err := t.known()
+	// Which blobs are the right ones is checked below, of those that the documents name.
+	known, err := t.known(blobKind.whole)
 	if err != nil || len(known.Documents) == 0 {
 		return err
 	}
@@ -103,11 +106,12 @@ func (t *Trust) load() error {
 		return t.file.damaged(err)
 	}
 	return t.file.view(func(tx *bbolt.Tx) error {
-		lists, err := checkLists(tx, u.Revocations())
-		if err != nil {
+		if err := checkBlobs(tx, u.Revocations()); err != nil {
 			return t.file.damaged(err)
 		}
-		t.current.Store(newBelief(t, tx.ID(), u, lists))
+		b := newBelief(t, tx.ID(), u)
+		maps.Copy(t.stored, b.blobs)
+		t.current.Store(b)
 		return nil
 	})
 }
@@ -138,7 +142,8 @@ func (t *Trust) Believed() Believed {
 func (t *Trust) SetAside() error { return t.aside }
 
 // Apply verifies a bundle against what is known and puts it in force, in one transaction; it is the only writer of
-// trust. It returns what is in force now and was not before; a bundle that says nothing new is not written. at is the
+// trust. What is large, the bases of revocation lists, it builds before that, beside what is in force and in small steps,
+// so that lanes work on. It returns what is in force now and was not before; a bundle that says nothing new is not written. at is the
 // time that the kiosk believes, zero while it trusts no clock.
 //
 // On any error what was in force stays. The errors are those of fleet.Open, ErrFull, and those of a file.
@@ -148,7 +153,7 @@ func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (chang
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("cache: the bundle was not applied: %w", err)
 	}
-	known, err := t.known()
+	known, err := t.known(func(_ blobKind, _ *bbolt.Tx, name []byte) bool { return t.stored[string(name)] })
 	if err != nil {
 		return nil, err
 	}
@@ -162,12 +167,10 @@ func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (chang
 	if nothingNew(known, u) {
 		return nil, nil
 	}
-	var next *belief
-	err = t.file.update(func(tx *bbolt.Tx) error {
-		lists, err := writeUpdate(tx, u)
-		next = newBelief(t, tx.ID(), u, lists)
-		return err
-	})
+	if err := t.build(ctx, u.Revocations()); err != nil {
+		return nil, err
+	}
+	next, err := t.putInForce(u)
 	if err != nil {
 		return nil, err
 	}
@@ -178,38 +181,53 @@ func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (chang
 	return u.Changed(), nil
 }
 
+// putInForce writes what was believed of a bundle, in one transaction, and frees the blobs that have no use any more. Those
+// of the view before stay until the next time: a decision may just have begun with it.
+func (t *Trust) putInForce(u *fleet.Update) (next *belief, err error) {
+	used := map[string]bool{}
+	if former := t.current.Load(); former != nil {
+		maps.Copy(used, former.blobs)
+	}
+	err = t.file.update(func(tx *bbolt.Tx) error {
+		next = newBelief(t, tx.ID(), u)
+		maps.Copy(used, next.blobs)
+		return errors.Join(writeUpdate(tx, u), freeBlobs(tx, used))
+	})
+	if err == nil {
+		maps.DeleteFunc(t.stored, func(name string, _ bool) bool { return !used[name] })
+	}
+	return next, err
+}
+
 // nothingNew spares the card the writing of a bundle that is imported again.
 func nothingNew(known fleet.Known, u *fleet.Update) bool {
 	same := func(a, b fleet.Document) bool { return a.Digest() == b.Digest() }
 	return len(u.Changed()) == 0 && slices.EqualFunc(known.Documents, u.Documents(), same) && slices.Equal(known.Marks, u.Marks())
 }
 
-func writeUpdate(tx *bbolt.Tx, u *fleet.Update) (map[string]*listRecord, error) {
+func writeUpdate(tx *bbolt.Tx, u *fleet.Update) error {
 	if err := tx.DeleteBucket(documentBucket); err != nil {
-		return nil, err
+		return err
 	}
 	documents, err := tx.CreateBucket(documentBucket)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i, d := range u.Documents() {
 		key := binary.BigEndian.AppendUint32(nil, uint32(i))
 		if err := documents.Put(key, seal(key, d.Bytes())); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	marks, err := deterministicCBOR.Marshal(u.Marks())
 	if err != nil {
-		return nil, fmt.Errorf("cache: encode the marks: %w", err)
+		return fmt.Errorf("cache: encode the marks: %w", err)
 	}
-	if err := tx.Bucket(markBucket).Put(markKey, seal(markKey, marks)); err != nil {
-		return nil, err
-	}
-	return writeLists(tx, u.Revocations())
+	return tx.Bucket(markBucket).Put(markKey, seal(markKey, marks))
 }
 
-// known reads what is stored, unverified.
-func (t *Trust) known() (fleet.Known, error) {
+// known reads what is stored, unverified, with the blobs that are held.
+func (t *Trust) known(held func(k blobKind, tx *bbolt.Tx, name []byte) bool) (fleet.Known, error) {
 	known := fleet.Known{Pin: t.pin, Place: t.place, Floor: t.floor}
 	err := t.file.view(func(tx *bbolt.Tx) error {
 		err := tx.Bucket(documentBucket).ForEach(func(key, sealed []byte) error {
@@ -227,15 +245,14 @@ func (t *Trust) known() (fleet.Known, error) {
 		if err == nil {
 			err = readMarks(tx, &known)
 		}
-		lists, listsErr := readLists(tx)
-		if err := errors.Join(err, listsErr); err != nil {
+		if err != nil {
 			return t.damaged(err)
 		}
-		for _, r := range lists {
-			if r.Base != (fleet.Digest{}) && tx.Bucket(baseName(r.Base)) != nil {
-				known.Blobs = append(known.Blobs, r.Base)
+		eachBlob(tx, func(k blobKind, name []byte) {
+			if held(k, tx, name) {
+				known.Blobs = append(known.Blobs, fleet.Digest(name[len(k.prefix):]))
 			}
-		}
+		})
 		return nil
 	})
 	return known, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"testing"
 
+	"gatehouse/credential"
 	"gatehouse/entry"
 	"gatehouse/fleet"
 )
@@ -23,7 +24,8 @@ func TestDamagedTrustStoreNeverUnrevokes(t *testing.T) {
 		base = append(base, fleet.RevocationID(fmt.Sprint(i)))
 	}
 	delta := fleet.Delta{Add: fleet.JoinRevocations(ids("later")), Remove: fleet.JoinRevocations(ids("pardoned"))}
-	bundle := f.bundle(edition{head: 1, list: 1, base: base, deltas: []fleet.Delta{delta}})
+	bundle := f.bundle(edition{head: 1, list: 1, base: base, deltas: []fleet.Delta{delta},
+		status: []statusEdition{{uri: statusURI, size: pageBits + 8, bits: statusBits()}}})
 	apply(t, trust, bundle)
 	floor := trust.Believed().Marks
 	trust.Close()
@@ -40,18 +42,20 @@ func TestDamagedTrustStoreNeverUnrevokes(t *testing.T) {
 		defer func() { trust.Close() }()
 		if _, err := trust.Belief(); err == nil {
 			believed++
-			for cti, want := range map[string]entry.Revocation{
-				"lost": entry.Revoked, "later": entry.Revoked, "pardoned": entry.NotRevoked, "other": entry.NotRevoked,
+			for p, want := range map[*credential.Pass]entry.Revocation{
+				ticket("lost"): entry.Revoked, ticket("later"): entry.Revoked, ticket("pardoned"): entry.NotRevoked, ticket("other"): entry.NotRevoked,
+				indexed("other", statusURI, 1): entry.Revoked, indexed("other", statusURI, pageBits): entry.Revoked,
+				indexed("other", statusURI, 2): entry.NotRevoked, indexed("other", statusURI, pageBits+1): entry.NotRevoked,
 			} {
 				b, err := trust.Belief()
 				if err == nil {
 					var got entry.Revocation
-					if got, err = b.Revoked(ticket(cti)); err == nil && got != want {
-						t.Errorf("%s: %v", cti, got)
+					if got, err = b.Revoked(p); err == nil && got != want {
+						t.Errorf("%s, %v: %v", p.ID, p.Status, got)
 					}
 				}
 				if err != nil && !errors.Is(err, ErrDamaged) {
-					t.Errorf("%s: %v", cti, err)
+					t.Errorf("%s, %v: %v", p.ID, p.Status, err)
 				}
 			}
 		} else if !errors.Is(trust.SetAside(), ErrDamaged) || !errors.Is(err, ErrNoBelief) {
@@ -69,6 +73,7 @@ func TestDamagedTrustStoreNeverUnrevokes(t *testing.T) {
 			t.Errorf("the same bundle again: %v", err)
 		}
 		expect(t, believe(t, trust), entry.Revoked, "lost", "later")
+		ask(t, believe(t, trust), indexed("other", statusURI, pageBits), entry.Revoked)
 		trust.Close()
 	})
 	t.Logf("%d damaged stores were believed, %d set aside", believed, aside)

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"gatehouse/credential"
 	"gatehouse/entry"
 	"gatehouse/fleet"
 )
@@ -70,7 +71,7 @@ func (m *trustModel) history(rt *rapid.T) {
 		e, revoked := edition{head: head, list: list}, map[string]bool{}
 		if list == 0 || rapid.Bool().Draw(rt, "new list") {
 			list++
-			e = edition{head: head, list: list}
+			e = edition{head: head, list: list, status: []statusEdition{m.status(rt, revoked)}}
 			for _, cti := range modelTickets {
 				switch rapid.IntRange(0, 3).Draw(rt, cti) {
 				case 0:
@@ -86,12 +87,35 @@ func (m *trustModel) history(rt *rapid.T) {
 			}
 		} else { // the same list under a new head
 			before := m.editions[head-2]
-			e.base, e.deltas, revoked = before.base, before.deltas, m.revoked[head-2]
+			e.base, e.deltas, e.status, revoked = before.base, before.deltas, before.status, m.revoked[head-2]
 		}
 		m.editions, m.revoked = append(m.editions, e), append(m.revoked, revoked)
 		m.bundles = append(m.bundles, m.fleet.bundle(e))
 	}
 }
+
+// status draws a status list in which the tickets have their places, and notes those that it revokes under statusName.
+func (m *trustModel) status(rt *rapid.T, revoked map[string]bool) statusEdition {
+	s := statusEdition{uri: statusURI, size: uint64(len(modelTickets))}
+	if rapid.Bool().Draw(rt, "bits") {
+		s.bits = []byte{0}
+	}
+	for i, cti := range modelTickets {
+		set, flip := s.bits != nil && rapid.Bool().Draw(rt, "bit "+cti), rapid.Bool().Draw(rt, "flip "+cti)
+		if set {
+			s.bits[0] |= 1 << i
+		}
+		if flip {
+			s.flips = append(s.flips, uint32(i))
+		}
+		if set != flip {
+			revoked[statusName(cti)] = true
+		}
+	}
+	return s
+}
+
+func statusName(cti string) string { return "index of " + cti }
 
 func (m *trustModel) start(rt *rapid.T) {
 	o := m.fleet.options()
@@ -264,13 +288,15 @@ func (m *trustModel) check(rt *rapid.T) {
 
 func revokedIn(rt *rapid.T, b entry.Belief) map[string]bool {
 	revoked := map[string]bool{}
-	for _, cti := range modelTickets {
-		r, err := b.Revoked(ticket(cti))
-		if err != nil {
-			rt.Fatal(err)
-		}
-		if r == entry.Revoked {
-			revoked[cti] = true
+	for i, cti := range modelTickets {
+		for name, p := range map[string]*credential.Pass{cti: ticket(cti), statusName(cti): indexed("no cti of these", statusURI, uint64(i))} {
+			r, err := b.Revoked(p)
+			if err != nil || r == entry.RevocationUnknown {
+				rt.Fatal(name, r, err)
+			}
+			if r == entry.Revoked {
+				revoked[name] = true
+			}
 		}
 	}
 	return revoked

@@ -5,6 +5,7 @@ package fleet
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -136,21 +137,31 @@ func (o *opening) place(a *assembly, e Entry) error {
 	return nil
 }
 
-// openList reads a revocation list and looks for the blob of its base.
+// openList reads a revocation list and looks for the blobs of its bases.
 func (o *opening) openList(a *assembly, d Document) (*RevocationList, error) {
 	l, err := ReadRevocations(d)
-	if err != nil || l.Base == nil || o.held[l.Base.Digest] {
-		return l, err
+	if err != nil {
+		return nil, err
 	}
-	blob, ok := o.blobs[l.Base.Digest]
-	if !ok {
-		a.missing = append(a.missing, fmt.Sprintf("%s: the blob %s", d, l.Base.Digest))
-		return l, nil
+	look := func(b *Base, check func(blob []byte) error) error {
+		if b == nil || o.held[b.Digest] {
+			return nil
+		}
+		blob, ok := o.blobs[b.Digest]
+		if !ok {
+			a.missing = append(a.missing, fmt.Sprintf("%s: the blob %s", d, b.Digest))
+			return nil
+		}
+		if err := check(blob); err != nil {
+			return fmt.Errorf("%s: %w", d, err)
+		}
+		return nil
 	}
-	if err := l.Base.check(blob); err != nil {
-		return nil, fmt.Errorf("%s: %w", d, err)
+	err = look(l.Base, l.Base.checkBlob)
+	for i := range l.Lists {
+		err = errors.Join(err, look(l.Lists[i].Base, l.Lists[i].checkBlob))
 	}
-	return l, nil
+	return l, err
 }
 
 // checkBrought refuses documents that the newest head does not name: parts of different states are never mixed.

@@ -23,18 +23,28 @@ func (o *opening) update(newest, a *assembly, heads []verifiedHead) (*Update, er
 		return nil, err
 	}
 	for _, issuer := range slices.Sorted(maps.Keys(a.lists)) {
-		l := a.lists[issuer]
-		r := RevocationUpdate{Issuer: issuer, Version: a.documents[name{RevocationsOf(issuer), ScopeAll}].Version(), Base: l.Base, Deltas: l.Deltas}
-		if l.Base != nil && !o.held[l.Base.Digest] {
-			r.Blob = o.blobs[l.Base.Digest]
-		}
-		u.revocations = append(u.revocations, r)
+		version := a.documents[name{RevocationsOf(issuer), ScopeAll}].Version()
+		u.revocations = append(u.revocations, o.revocations(issuer, version, a.lists[issuer]))
 	}
 	age := ages{heads, a, o.root().doc, o.known.Place}
 	o.collect(u, newest, a, age.needed())
 	u.terms = o.terms(policy, newest, a)
 	age.setBands(u.terms)
 	return u, nil
+}
+
+func (o *opening) revocations(issuer string, version uint64, l *RevocationList) RevocationUpdate {
+	blob := func(b *Base) []byte {
+		if b == nil || o.held[b.Digest] {
+			return nil
+		}
+		return o.blobs[b.Digest]
+	}
+	r := RevocationUpdate{Issuer: issuer, Version: version, Base: l.Base, Blob: blob(l.Base), Overlay: l.Overlay()}
+	for _, s := range l.Lists {
+		r.Lists = append(r.Lists, StatusUpdate{StatusList: s, Blob: blob(s.Base), Flipped: s.flipped()})
+	}
+	return r
 }
 
 func (o *opening) openIssuers(u *Update, a *assembly) error {

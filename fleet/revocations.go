@@ -6,6 +6,7 @@ package fleet
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -13,7 +14,7 @@ import (
 // RevocationSize is the length of a revocation id in bytes.
 const RevocationSize = 8
 
-// maxInline bounds the ids that travel inside a manifest, in bytes.
+// maxInline bounds what deltas and flips add up to inside a manifest, in bytes.
 const maxInline = 8 << 10
 
 // RevocationID shortens an id, written as credential.Pass.RevocationIDs and the batch verifier write it, to the first 8
@@ -24,19 +25,22 @@ func RevocationID(id string) [RevocationSize]byte {
 	return [RevocationSize]byte(sum[:])
 }
 
-// RevocationList is the body of a revocations document: a base, then deltas in order. Without both, nothing is revoked.
+// RevocationList is the body of a revocations document: a hash set as a base and deltas in order, without which no id is
+// revoked, and the issuer's status lists by rising URI.
 type RevocationList struct {
-	Base   *Base   `cbor:"base,omitempty"`
-	Deltas []Delta `cbor:"deltas,omitempty"`
+	Base   *Base        `cbor:"base,omitempty"`
+	Deltas []Delta      `cbor:"deltas,omitempty"`
+	Lists  []StatusList `cbor:"lists,omitempty"`
 }
 
-// Base names a blob: sorted distinct ids of 8 bytes, one after the other.
+// Base names a blob: of a hash set, sorted distinct ids of 8 bytes, one after the other.
 type Base struct {
 	Digest Digest `cbor:"digest"`
 	Count  uint64 `cbor:"count"`
 }
 
-// Delta changes what the base and the deltas before it say. Both are sorted distinct ids of 8 bytes, one after the other.
+// Delta changes what the base and the deltas before it say: ids are removed, then ids are added. Both are sorted distinct
+// ids of 8 bytes, one after the other.
 type Delta struct {
 	Add    []byte `cbor:"add,omitempty"`
 	Remove []byte `cbor:"remove,omitempty"`
@@ -52,6 +56,32 @@ func JoinRevocations(ids [][RevocationSize]byte) []byte {
 		b = append(b, id[:]...)
 	}
 	return b
+}
+
+// Overlay folds the deltas into one that says the same: of two that name an id, the newer counts. No id is in both its
+// halves.
+func (l *RevocationList) Overlay() Delta {
+	if len(l.Deltas) == 0 {
+		return Delta{}
+	}
+	says := map[[RevocationSize]byte]bool{} // revoked or not
+	for _, d := range l.Deltas {
+		for id := range slices.Chunk(d.Remove, RevocationSize) {
+			says[[RevocationSize]byte(id)] = false
+		}
+		for id := range slices.Chunk(d.Add, RevocationSize) {
+			says[[RevocationSize]byte(id)] = true
+		}
+	}
+	var add, remove [][RevocationSize]byte
+	for id, revoked := range says {
+		if revoked {
+			add = append(add, id)
+		} else {
+			remove = append(remove, id)
+		}
+	}
+	return Delta{Add: JoinRevocations(add), Remove: JoinRevocations(remove)}
 }
 
 // checkIDs makes sure of whole ids in strictly rising order.
@@ -76,23 +106,40 @@ func ReadRevocations(d Document) (*RevocationList, error) {
 	if err := d.decodeBody(&l); err != nil {
 		return nil, err
 	}
-	inline := 0
-	for _, delta := range l.Deltas {
-		inline += len(delta.Add) + len(delta.Remove)
-		for _, ids := range [][]byte{delta.Add, delta.Remove} {
-			if err := checkIDs(ids); err != nil {
-				return nil, fmt.Errorf("%s: %w", d, err)
-			}
-		}
-	}
-	if inline > maxInline {
-		return nil, fmt.Errorf("%w: %s: %d bytes of ids within; at most %d are allowed", ErrMalformed, d, inline, maxInline)
+	if err := l.check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", d, err)
 	}
 	return &l, nil
 }
 
-// check makes sure that a blob, found by its digest, is what the manifest says.
-func (b *Base) check(blob []byte) error {
+func (l *RevocationList) check() error {
+	inline := 0
+	for _, delta := range l.Deltas {
+		inline += len(delta.Add) + len(delta.Remove)
+		if err := errors.Join(checkIDs(delta.Add), checkIDs(delta.Remove)); err != nil {
+			return err
+		}
+	}
+	if len(l.Lists) > maxStatusLists {
+		return fmt.Errorf("%w: %d status lists; at most %d are allowed", ErrMalformed, len(l.Lists), maxStatusLists)
+	}
+	for i := range l.Lists {
+		if i > 0 && l.Lists[i-1].URI >= l.Lists[i].URI {
+			return fmt.Errorf("%w: status lists out of order", ErrMalformed)
+		}
+		inline += len(l.Lists[i].Flips)
+		if err := l.Lists[i].check(); err != nil {
+			return err
+		}
+	}
+	if inline > maxInline {
+		return fmt.Errorf("%w: %d bytes of ids and flips within; at most %d are allowed", ErrMalformed, inline, maxInline)
+	}
+	return nil
+}
+
+// checkBlob makes sure that a blob, found by its digest, is the hash set that the manifest says.
+func (b *Base) checkBlob(blob []byte) error {
 	if uint64(len(blob)) != b.Count*RevocationSize || b.Count > maxBundle {
 		return fmt.Errorf("%w: a base of %d ids in %d bytes", ErrMalformed, b.Count, len(blob))
 	}

@@ -50,16 +50,27 @@ type Update struct {
 	headRoot uint64
 }
 
-// RevocationUpdate is one issuer's list in force.
+// RevocationUpdate is one issuer's revocations in force.
 type RevocationUpdate struct {
 	Issuer  string
 	Version uint64
-	// Base names the blob of the base; nil when there is none.
+	// Base names the blob of the hash set's base; nil when there is none.
 	Base *Base
 	// Blob is the base's ids; nil when the kiosk has that blob already (Known.Blobs), or when there is no base.
 	Blob []byte
-	// Deltas apply to the base in order.
-	Deltas []Delta
+	// Overlay is what all deltas together change about the base.
+	Overlay Delta
+	// Lists are the status lists, by URI.
+	Lists []StatusUpdate
+}
+
+// StatusUpdate is one status list in force.
+type StatusUpdate struct {
+	StatusList
+	// Blob is the base's bits; nil when the kiosk has that blob already, or when there is no base.
+	Blob []byte
+	// Flipped are the indexes of Flips, rising.
+	Flipped []uint32
 }
 
 // Usable tells an Update that Open made from the zero one.

@@ -165,7 +165,7 @@ func TestOlderBundleIsRefused(t *testing.T) {
 
 func TestRevoke(t *testing.T) {
 	o := newOperator(t)
-	if r := o.deliver().Revocations(); len(r) != 1 || r[0].Issuer != "arena" || len(r[0].Deltas) != 0 {
+	if r := o.deliver().Revocations(); len(r) != 1 || r[0].Issuer != "arena" || len(r[0].Overlay.Add) != 0 {
 		t.Fatalf("revocations %+v", r)
 	}
 	p, err := o.Issue("arena", credential.Claims{Kind: "ticket", Issued: morning, Expires: morning.Add(time.Hour)})
@@ -180,7 +180,7 @@ func TestRevoke(t *testing.T) {
 		}
 	}
 	want := fleet.RevocationID(p.ID)
-	if r := o.deliver().Revocations()[0]; len(r.Deltas) != 1 || !bytes.Equal(r.Deltas[0].Add, want[:]) || r.Base != nil {
+	if r := o.deliver().Revocations()[0]; !bytes.Equal(r.Overlay.Add, want[:]) || r.Base != nil {
 		t.Errorf("revocations %+v", r)
 	}
 	for _, id := range []string{"", "xy", "00112233", strings.ToUpper(p.ID), "UCI:0011", "GH1:RRQT", p.ID + "\n"} {
@@ -204,8 +204,8 @@ func TestManyRevocations(t *testing.T) {
 	_, err := o.Revoke("arena", ids...)
 	check(t, err)
 	r := o.deliver().Revocations()[0]
-	if r.Base == nil || r.Base.Count != 3000 || len(r.Blob) != 24000 || len(r.Deltas) != 0 {
-		t.Fatalf("base %+v of %d bytes with %d deltas", r.Base, len(r.Blob), len(r.Deltas))
+	if r.Base == nil || r.Base.Count != 3000 || len(r.Blob) != 24000 || len(r.Overlay.Add) != 0 {
+		t.Fatalf("base %+v of %d bytes with %d bytes of added ids", r.Base, len(r.Blob), len(r.Overlay.Add))
 	}
 	base := *r.Base
 	_, err = o.Revoke("arena", id(5000))
@@ -215,8 +215,8 @@ func TestManyRevocations(t *testing.T) {
 	check(t, os.WriteFile(o.path("revoked", "arena.txt"), bytes.Replace(text, []byte(id(7)+"\n"), nil, 1), 0o600))
 	r = o.deliver().Revocations()[0]
 	add, remove := fleet.RevocationID(id(5000)), fleet.RevocationID(id(7))
-	if *r.Base != base || len(r.Deltas) != 1 || !bytes.Equal(r.Deltas[0].Add, add[:]) || !bytes.Equal(r.Deltas[0].Remove, remove[:]) {
-		t.Errorf("base %+v, deltas %v", r.Base, r.Deltas)
+	if *r.Base != base || !bytes.Equal(r.Overlay.Add, add[:]) || !bytes.Equal(r.Overlay.Remove, remove[:]) {
+		t.Errorf("base %+v, deltas %v", r.Base, r.Overlay)
 	}
 }
 

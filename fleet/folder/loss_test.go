@@ -32,7 +32,7 @@ func TestLostRevocationsAreNotLifted(t *testing.T) {
 		t.Errorf("a revocation: %v", err)
 	}
 	o.write("", "revoked", "arena.txt") // said, not lost
-	if r := o.deliver().Revocations()[0]; len(r.Deltas) != 0 || r.Version != 2 {
+	if r := o.deliver().Revocations()[0]; len(r.Overlay.Add) != 0 || r.Version != 2 {
 		t.Errorf("revocations %+v", r)
 	}
 }
