@@ -21,7 +21,7 @@ func InspectTrust(path string, o TrustOptions) (*entry.Terms, error) {
 		return nil, err
 	}
 	defer f.close()
-	t := &Trust{file: f, pin: o.Pin, place: o.Place, floor: o.Floor}
+	t := newTrust(f, o)
 	if err := t.load(); err != nil {
 		return nil, err
 	}

@@ -43,8 +43,7 @@ type delta struct{ added, removed []uint64 }
 
 func putBlob(tb testing.TB, f *file, r blobRef) {
 	tb.Helper()
-	t := &Trust{file: f, stored: map[string]bool{}}
-	if err := t.buildBlob(tb.Context(), r); err != nil {
+	if err := newTrust(f, TrustOptions{}).buildBlob(tb.Context(), r); err != nil {
 		tb.Fatal(err)
 	}
 }

@@ -82,12 +82,16 @@ func openTrust(path string, o TrustOptions) (*Trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Trust{file: f, pin: o.Pin, place: o.Place, floor: o.Floor, stored: map[string]bool{}}
+	t := newTrust(f, o)
 	if err := t.load(); err != nil {
 		f.close()
 		return nil, err
 	}
 	return t, nil
+}
+
+func newTrust(f *file, o TrustOptions) *Trust {
+	return &Trust{file: f, pin: o.Pin, place: o.Place, floor: o.Floor, stored: map[string]bool{}}
 }
 
 // load verifies the stored documents anew. They were believed when their time had come; the clock of a kiosk that just
