@@ -10,11 +10,12 @@ import (
 	"gatehouse/entry"
 )
 
-// event is what a state of the loop wakes up for. The inputs of the lane will come by it too.
+// event is what a state of the loop wakes up for.
 type event struct {
 	kind      kind
 	admission *admission   // of admit
 	refusal   chan<- error // of refuse; has room for the answer
+	began     time.Time    // of passage
 }
 
 type kind int
@@ -26,6 +27,7 @@ const (
 	cancelled
 	admit
 	refuse
+	passage
 )
 
 // await waits for the next event. What is the same in every state happens in here.
@@ -48,9 +50,13 @@ func (l *loop) await(ctx context.Context, over <-chan time.Time, cancel <-chan s
 			return event{kind: admit, admission: a}
 		case r := <-l.refuses:
 			return event{kind: refuse, refusal: r}
+		case began := <-l.passages:
+			l.sensing.seen()
+			return event{kind: passage, began: began}
 		case <-l.ticker.C:
 			l.beat()
 			l.relight()
+			l.tellSensor()
 			l.cfg.Alive()
 		}
 	}

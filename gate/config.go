@@ -17,6 +17,10 @@ const (
 	// hangs above the driver. (A lane whose inert level is Released rests active; that is no pulse.)
 	MaxActive = 8 * time.Second
 
+	// MinPassage and MaxPassage bound how long a passage is awaited. The lane is held for that guest meanwhile.
+	MinPassage = time.Second
+	MaxPassage = time.Minute
+
 	DefaultPulse     = 500 * time.Millisecond
 	DefaultWidePulse = 3 * time.Second
 	DefaultRefusal   = 1500 * time.Millisecond
@@ -60,9 +64,20 @@ type Config struct {
 	// Inert is the level at rest: Secured if empty.
 	Inert Inert
 
+	// Sensor is the passage contact, nil where none is wired.
+	Sensor Sensor
+	// Passage is how long somebody may take to walk through, from when the relay rose: MinPassage at least, MaxPassage at most.
+	// It must be longer than the turnstile itself waits before it locks again. Without a sensor it means nothing.
+	Passage time.Duration
+
 	// State, if set, is told what is wrong with the lines: nil when all is well, and again at each
 	// change. It must not block, and may be called from two goroutines of Run at a time.
 	State func(error)
+	// SensorState, if set, is told what is wrong with the sensor: nil when all is well, and again at each change. It must
+	// not block.
+	SensorState func(error)
+	// Surprised, if set, is told of passages that end no admission. It must not block.
+	Surprised func(Surprise)
 	// Alive, if set, is called at least once a second for as long as the loop makes progress.
 	// It must not block.
 	Alive func()
@@ -102,8 +117,18 @@ func (c Config) checked() (Config, error) {
 		return c, fmt.Errorf("gate: %w: lane %s: inert is %q; set it to %s or %s",
 			ErrConfig, c.Lane, c.Inert, Secured, Released)
 	}
+	if c.Sensor != nil && (c.Passage < MinPassage || c.Passage > MaxPassage) {
+		return c, fmt.Errorf("gate: %w: lane %s: a passage is awaited for %v; set it between %v and %v",
+			ErrConfig, c.Lane, c.Passage, MinPassage, MaxPassage)
+	}
 	if c.State == nil {
 		c.State = func(error) {}
+	}
+	if c.SensorState == nil {
+		c.SensorState = func(error) {}
+	}
+	if c.Surprised == nil {
+		c.Surprised = func(Surprise) {}
 	}
 	if c.Alive == nil {
 		c.Alive = func() {}

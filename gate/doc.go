@@ -19,6 +19,10 @@
 // the system's watchdog ends the process and its successor drives the inert level. Fire release and
 // a limit of the pulse in the hardware are wired, never left to a program.
 //
+// Where a passage [Sensor] is wired an admission ends when somebody went through or the time is over. What the sensor says
+// gives a use back, so it is doubted early: whenever it fails, sticks or has been silent for several guests, nobody knows
+// who went through.
+//
 // The package knows logical levels only. Pins, polarity and permissions are in gate/gpio; a
 // simulated board for tests is in gate/gatetest.
 package gate

@@ -41,6 +41,8 @@ type Gate struct {
 	admits  chan *admission
 	refuses chan chan<- error
 
+	sensing *sensing // nil where no sensor is wired
+
 	serving atomic.Pointer[admission] // whom the lane is open for
 	beats   chan time.Time            // by when the loop will report again; holds the latest
 	stuck   chan struct{}             // the watch took the lane from the loop; holds one
@@ -75,7 +77,7 @@ func New(cfg Config, lines Lines) (*Gate, error) {
 	if lines == nil {
 		return nil, fmt.Errorf("gate: %w: lane %s has no lines", ErrConfig, cfg.Lane)
 	}
-	return &Gate{
+	g := &Gate{
 		cfg:     cfg,
 		lines:   lines,
 		ended:   make(chan struct{}),
@@ -83,7 +85,11 @@ func New(cfg Config, lines Lines) (*Gate, error) {
 		refuses: make(chan chan<- error),
 		beats:   make(chan time.Time, 1),
 		stuck:   make(chan struct{}, 1),
-	}, nil
+	}
+	if cfg.Sensor != nil {
+		g.sensing = newSensing(cfg.Sensor)
+	}
+	return g, nil
 }
 
 // Run takes the lane into service and returns when ctx ends: nil if the inert level was driven then,
@@ -97,14 +103,43 @@ func (g *Gate) Run(ctx context.Context) error {
 	}
 	defer close(g.ended)
 
+	defer g.sense(ctx)()
 	done := make(chan error, 1)
 	go func() { done <- newLoop(g).run(ctx) }()
 	return g.watch(ctx, done)
 }
 
-// Admit spends the grant and opens the lane for one pulse. It returns when the pulse is over:
-// [entry.PassageUnknown], since no sensor is wired yet, and so too where ctx or Run ended in the
-// middle of it and the relay was driven inert at once: somebody may have gone through.
+// sense reads the sensor, if any, until the returned function is called, which waits for that. A reader that hangs in its
+// driver is left behind: nothing can end it but the driver.
+func (g *Gate) sense(ctx context.Context) (end func()) {
+	if g.sensing == nil {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		g.sensing.run(ctx)
+	}()
+	return func() {
+		cancel()
+		hung := time.NewTimer(patience)
+		defer hung.Stop()
+		select {
+		case <-ended:
+		case <-hung.C:
+		}
+	}
+}
+
+// Admit spends the grant and opens the lane for one pulse. It returns when the pulse is over and the passage known:
+//
+//   - [entry.Passed] once somebody has gone through;
+//   - [entry.NotPassed] when Config.Passage is over, the sensor well, and nobody has;
+//   - [entry.PassageUnknown] where no sensor is wired or it cannot be relied on, and where ctx or Run ended before the
+//     passage was known and the relay was driven inert at once: somebody may have gone through.
+//
+// Until it returns the lane is the guest's, and everybody else gets ErrBusy: a passage could not be told to be whose.
 //
 // With an error the passage is [entry.Fault]. ErrFault, ErrStuck and ErrPanic may have moved the lane; all other
 // errors moved nothing, and of these ErrBusy, ErrStopped and the end of ctx leave the grant unspent.

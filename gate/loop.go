@@ -25,11 +25,13 @@ import (
 //	│ no   │    │ inert level taken by the driver   │
 //	└──────┘    ▼                                   │
 //	       ┌─────────┐  Admit, grant spent     ┌─────────┐
-//	   ┌──▶│ secured │────────────────────────▶│  open   │
-//	   │   └─────────┘◀────────────────────────└─────────┘
-//	   │        │       pulse over · cancelled      ▲
-//	   │        │ Refuse                            │
-//	   │        ▼                                   │
+//	   ┌──▶│ secured │────────────────────────▶│  open   │──┐
+//	   │   └─────────┘◀────────────────────────└─────────┘  │ pulse over, sensor well,
+//	   │     ▲  │ pulse over and passed,            ▲       │ nobody passed yet
+//	   │     │  │ no sensor · cancelled             │       ▼
+//	   │     │  │ Refuse                            │  ┌─────────┐
+//	   │     └──┼───────────────────────────────────┼──│ awaited │
+//	   │        ▼        passed · time · cancelled  │  └─────────┘
 //	   │   ┌─────────┐  Admit, grant spent          │
 //	   └───│ refused │──────────────────────────────┘
 //	 time  └─────────┘
@@ -39,9 +41,13 @@ type loop struct {
 	*Gate
 	ticker *time.Ticker
 
-	closeBy time.Time        // while open: when the watch is to close the lane
-	lit     map[Output]bool  // the level wanted of each lamp
-	wrong   map[Output]error // what was reported of each output
+	closeBy time.Time // while open: when the watch is to close the lane
+	guest   guest     // of the newest admission
+
+	passages <-chan time.Time // nil where no sensor is wired
+	sensed   string           // what SensorState was told
+	lit      map[Output]bool  // the level wanted of each lamp
+	wrong    map[Output]error // what was reported of each output
 }
 
 // step is a state at work; it returns the next, nil for stopped.
@@ -57,11 +63,15 @@ const (
 var errUnconfirmed = fmt.Errorf("gate: %w: the inert level was not driven yet", ErrFault)
 
 func newLoop(g *Gate) *loop {
-	return &loop{
+	l := &loop{
 		Gate:  g,
 		lit:   map[Output]bool{Green: true, Red: true}, // not known: to be put out
 		wrong: map[Output]error{Relay: errUnconfirmed},
 	}
+	if g.sensing != nil {
+		l.passages = g.sensing.passages
+	}
+	return l
 }
 
 func (l *loop) run(ctx context.Context) (err error) {
@@ -114,6 +124,8 @@ func (l *loop) outOfService(ctx context.Context, pause time.Duration) bool {
 			ev.admission.answer(entry.Fault, l.errorf("%w", ErrFault))
 		case refuse:
 			ev.refusal <- l.errorf("%w", ErrFault)
+		case passage:
+			l.surprise(ev.began)
 		}
 	}
 }
@@ -132,6 +144,8 @@ func (l *loop) secured(ctx context.Context) step {
 		case refuse:
 			ev.refusal <- nil
 			return l.refused
+		case passage:
+			l.surprise(ev.began)
 		}
 	}
 }
@@ -156,6 +170,8 @@ func (l *loop) refused(ctx context.Context) step {
 		case refuse:
 			ev.refusal <- nil
 			over.Reset(l.cfg.Refusal)
+		case passage:
+			l.surprise(ev.began)
 		}
 	}
 }
@@ -167,6 +183,7 @@ func (l *loop) open(a *admission) step {
 		pulse := l.pulse(a.grant)
 		// The line may move at any time within a slow call, so MaxActive counts from before it.
 		latest := time.Now().Add(longestPulse)
+		l.welcome()
 		if err := l.relay(true); err != nil {
 			return l.fault(err)
 		}
@@ -190,21 +207,62 @@ func (l *loop) open(a *admission) step {
 				ev.admission.answer(entry.Fault, l.errorf("%w", ErrBusy))
 			case refuse:
 				ev.refusal <- l.errorf("%w", ErrBusy)
+			case passage:
+				l.walked(ev.began)
 			}
 		}
 	}
 }
 
 // close is the end of a pulse.
-func (l *loop) close(context.Context) step {
+func (l *loop) close(ctx context.Context) step {
 	if err := l.relay(false); err != nil {
 		return l.fault(err)
 	}
 	l.closeBy = time.Time{}
 	l.beat()
-	l.answer(entry.PassageUnknown, nil)
+	a := l.serving.Load()
+	awaited := a != nil && a.ctx.Err() == nil && l.guest.watched && !l.guest.passed
+	if !awaited {
+		l.answer(l.guest.passage(), nil)
+	}
 	l.lamp(Green, false)
+	if awaited {
+		return l.awaited(a)
+	}
 	return l.secured
+}
+
+// awaited is the time in which a guest whose pulse is over may still walk through: the turnstile waits for him too.
+func (l *loop) awaited(a *admission) step {
+	return func(ctx context.Context) step {
+		// A passage that began in time is known a few readings later.
+		over := time.NewTimer(time.Until(l.guest.came.Add(l.cfg.Passage + settledAfter*sensePeriod)))
+		defer over.Stop()
+		for {
+			switch ev := l.await(ctx, over.C, a.ctx.Done()); ev.kind {
+			case stop:
+				return nil
+			case stuck:
+				return l.fault(l.errorf("%w", ErrStuck))
+			case cancelled:
+				l.answer(entry.PassageUnknown, nil)
+				return l.secured
+			case timeUp:
+				l.answer(l.absent(), nil)
+				return l.secured
+			case admit:
+				ev.admission.answer(entry.Fault, l.errorf("%w", ErrBusy))
+			case refuse:
+				ev.refusal <- l.errorf("%w", ErrBusy)
+			case passage:
+				if l.walked(ev.began); l.guest.passed {
+					l.answer(entry.Passed, nil)
+					return l.secured
+				}
+			}
+		}
+	}
 }
 
 // stopped leaves the lane at its inert level, whatever ended the loop with err, and answers the last admission.
@@ -221,7 +279,7 @@ func (l *loop) stopped(err error) error {
 	if err != nil {
 		l.answer(entry.Fault, err)
 	} else {
-		l.answer(entry.PassageUnknown, nil)
+		l.answer(l.guest.passage(), nil)
 	}
 	for _, o := range []Output{Green, Red} {
 		_ = l.drive(o, false) // a lamp that fails was reported while it mattered

@@ -48,26 +48,28 @@ type output struct {
 type Board struct {
 	cfg Config
 
-	mu      sync.Mutex
-	levels  map[output]bool
-	edges   []Edge
-	first   Mark          // of edges[0]
-	changed chan struct{} // closed and replaced at each edge, and when a client is gone
-	faults  map[output]*fault
-	closed  bool
-	server  *net.UnixListener
-	clients map[*net.UnixConn]struct{}
-	served  sync.WaitGroup
+	mu       sync.Mutex
+	levels   map[output]bool // of the outputs, and of the passage contacts
+	edges    []Edge
+	first    Mark          // of edges[0]
+	changed  chan struct{} // closed and replaced at each edge, and when a client is gone
+	faults   map[output]*fault
+	readings map[string]int // of the passage contact, by lane
+	closed   bool
+	server   *net.UnixListener
+	clients  map[*net.UnixConn]struct{}
+	served   sync.WaitGroup
 }
 
 // New makes a board whose outputs are all inactive.
 func New(cfg Config) *Board {
 	return &Board{
-		cfg:     cfg,
-		levels:  make(map[output]bool),
-		changed: make(chan struct{}),
-		faults:  make(map[output]*fault),
-		clients: make(map[*net.UnixConn]struct{}),
+		cfg:      cfg,
+		levels:   make(map[output]bool),
+		readings: make(map[string]int),
+		changed:  make(chan struct{}),
+		faults:   make(map[output]*fault),
+		clients:  make(map[*net.UnixConn]struct{}),
 	}
 }
 
@@ -87,15 +89,20 @@ func (d direct) Close() error { return nil }
 
 // drive moves an output, or fails the way that was asked for.
 func (b *Board) drive(o output, active bool, at time.Time) error {
+	return b.meet(o, func(at time.Time) { b.set(o, active, at) }, at)
+}
+
+// meet does what a call asks for, with b.mu held, or meets the fault that was asked for.
+func (b *Board) meet(o output, do func(at time.Time), at time.Time) error {
 	b.mu.Lock()
 	f := b.takeFault(o)
 	if f == nil {
-		b.set(o, active, at)
+		do(at)
 		b.mu.Unlock()
 		return nil
 	}
 	if f.mode == FailYetMoved {
-		b.set(o, active, at)
+		do(at)
 	}
 	b.mu.Unlock()
 
@@ -104,7 +111,7 @@ func (b *Board) drive(o output, active bool, at time.Time) error {
 	}
 	<-f.lifted
 	b.mu.Lock()
-	b.set(o, active, time.Now())
+	do(time.Now())
 	b.mu.Unlock()
 	return nil
 }

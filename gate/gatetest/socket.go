@@ -27,7 +27,8 @@ type request struct {
 }
 
 type reply struct {
-	Error string `json:"error,omitempty"`
+	Active bool   `json:"active,omitempty"` // of a passage contact, which is read
+	Error  string `json:"error,omitempty"`
 }
 
 // maxLine bounds a line of the protocol.
@@ -110,23 +111,40 @@ func (b *Board) serve(c *net.UnixConn) {
 		if err != nil {
 			return
 		}
-		var req request
-		var rep reply
-		if err := json.Unmarshal(line, &req); err != nil || !known(req) {
-			rep.Error = "gatetest: not a request"
-		} else {
-			o := output{req.Lane, req.Output}
-			if err := b.drive(o, req.Active, at); err != nil {
-				rep.Error = err.Error()
-			}
-			if !slices.Contains(seen, o) {
-				seen = append(seen, o)
-			}
+		req, err := readRequest(line)
+		rep := b.do(req, err, at)
+		if o := (output{req.Lane, req.Output}); err == nil && o.out != Passage && !slices.Contains(seen, o) {
+			seen = append(seen, o)
 		}
 		if send(c, rep) != nil {
 			return
 		}
 	}
+}
+
+// do answers one request.
+func (b *Board) do(req request, err error, at time.Time) (rep reply) {
+	switch {
+	case err != nil:
+	case req.Output == Passage:
+		rep.Active, err = b.passing(req.Lane)
+	default:
+		err = b.drive(output{req.Lane, req.Output}, req.Active, at)
+	}
+	if err != nil {
+		rep.Error = err.Error()
+	}
+	return rep
+}
+
+var errNoRequest = errors.New("gatetest: not a request")
+
+// readRequest reads a line of the protocol.
+func readRequest(line []byte) (req request, err error) {
+	if err := json.Unmarshal(line, &req); err != nil || !known(req) {
+		return request{}, errNoRequest
+	}
+	return req, nil
 }
 
 // WaitAlone waits until no client is connected: what a process that was killed still asked for has been done then.
@@ -146,7 +164,9 @@ func (b *Board) WaitAlone(ctx context.Context) error {
 	}
 }
 
-func known(r request) bool { return r.Lane != "" && slices.Contains(gate.Outputs(), r.Output) }
+func known(r request) bool {
+	return r.Lane != "" && (r.Output == Passage || slices.Contains(gate.Outputs(), r.Output))
+}
 
 func send(c *net.UnixConn, message any) error {
 	line, err := json.Marshal(message)
@@ -168,7 +188,7 @@ func Dial(path, lane string) (gate.Lines, error) {
 		w := &wire{path: path, lane: lane, output: o}
 		if err := w.connect(); err != nil {
 			_ = r.Close()
-			return nil, fmt.Errorf("gatetest: reaching the board: %w", err)
+			return nil, unreachable(err)
 		}
 		r.outputs[o] = w
 	}
@@ -183,7 +203,8 @@ func (r *remote) Drive(o gate.Output, active bool) error {
 	if w == nil {
 		return fmt.Errorf("gatetest: no output %q", o)
 	}
-	return w.drive(active)
+	_, err := w.ask(request{w.lane, w.output, active})
+	return err
 }
 
 func (r *remote) Close() error {
@@ -223,14 +244,16 @@ func (w *wire) connect() error {
 	return nil
 }
 
-func (w *wire) drive(active bool) error {
+func unreachable(err error) error { return fmt.Errorf("gatetest: reaching the board: %w", err) }
+
+// ask sends a request and waits for its reply.
+func (w *wire) ask(req request) (rep reply, err error) {
 	w.calls.Lock()
 	defer w.calls.Unlock()
 	if err := w.connect(); err != nil {
-		return fmt.Errorf("gatetest: reaching the board: %w", err)
+		return rep, unreachable(err)
 	}
-	var rep reply
-	err := send(w.conn, request{w.lane, w.output, active})
+	err = send(w.conn, req)
 	if err == nil {
 		var line []byte
 		if line, err = w.in.ReadSlice('\n'); err == nil {
@@ -239,12 +262,12 @@ func (w *wire) drive(active bool) error {
 	}
 	if err != nil {
 		w.drop()
-		return fmt.Errorf("gatetest: the board did not answer: %w", err)
+		return rep, fmt.Errorf("gatetest: the board did not answer: %w", err)
 	}
 	if rep.Error != "" {
-		return errors.New(rep.Error)
+		return rep, errors.New(rep.Error)
 	}
-	return nil
+	return rep, nil
 }
 
 func (w *wire) drop() {

@@ -15,9 +15,20 @@ import (
 // chip is what is needed of a chip.
 type chip interface {
 	describe() description
-	// request takes a line for this process: as it is, or else as an output, which makes it low.
-	request(number int, asIs bool) (line, error)
+	// request takes a line for this process in one of the modes.
+	request(number int, m mode) (line, error)
 }
+
+// mode is how a line is requested.
+type mode string
+
+const (
+	asIs      mode = "as it is"
+	asOutput  mode = "output" // which makes it low
+	asInput   mode = "input"
+	pulledUp  mode = "input, pulled up"
+	pulledLow mode = "input, pulled down"
+)
 
 // line is a line that this process holds, in physical levels.
 type line interface {

@@ -10,7 +10,7 @@ import (
 	"gatehouse/gate"
 )
 
-// Config is the wiring of a lane's outputs.
+// Config is the wiring of a lane.
 type Config struct {
 	// Chip is the chip's name (gpiochip0), its label (pinctrl-bcm2711) or its device's path, which may
 	// be a link. Empty means the only chip there is, or gpiochip0 if there are several.
@@ -19,6 +19,26 @@ type Config struct {
 	Relay Line `yaml:"relay"`
 	Green Line `yaml:"green"`
 	Red   Line `yaml:"red"`
+	// Passage is the passage contact, active while somebody walks through. Without a name none is wired.
+	Passage Input `yaml:"passage"`
+}
+
+// Input is one line of the chip that is read.
+type Input struct {
+	Name      string `yaml:"line"`       // as of a Line
+	ActiveLow bool   `yaml:"active_low"` // for a contact that pulls the line to ground
+	// Pull is "up" or "down" where the chip is to pull the line; empty leaves it to the board.
+	Pull string `yaml:"pull"`
+}
+
+func (i Input) mode() mode {
+	switch i.Pull {
+	case "up":
+		return pulledUp
+	case "down":
+		return pulledLow
+	}
+	return asInput
 }
 
 // Line is one line of the chip.
@@ -64,16 +84,23 @@ func (c Config) Check() error {
 	if c.Relay.Name == "" {
 		return fmt.Errorf("gpio: %w: the relay has no line; set relay.line to a line of the chip (gpioinfo lists them)", ErrConfig)
 	}
-	used := make(map[string]gate.Output)
-	for _, o := range gate.Outputs() {
-		name := c.line(o).Name
-		if name == "" {
-			continue
-		}
-		if other, twice := used[name]; twice {
-			return fmt.Errorf("gpio: %w: line %s is both %s and %s; give each output its own line", ErrConfig, name, other, o)
-		}
-		used[name] = o
+	switch c.Passage.Pull {
+	case "", "up", "down":
+	default:
+		return fmt.Errorf("gpio: %w: passage.pull is %q; write up or down, or leave it out", ErrConfig, c.Passage.Pull)
 	}
-	return nil
+	used := make(map[string]string)
+	take := func(name, what string) error {
+		if other, twice := used[name]; twice && name != "" {
+			return fmt.Errorf("gpio: %w: line %s is both %s and %s; give each its own line", ErrConfig, name, other, what)
+		}
+		used[name] = what
+		return nil
+	}
+	for _, o := range gate.Outputs() {
+		if err := take(c.line(o).Name, string(o)); err != nil {
+			return err
+		}
+	}
+	return take(c.Passage.Name, "passage")
 }

@@ -43,7 +43,7 @@ func open(c chip, cfg Config) (*Lines, error) {
 		if err == nil {
 			out := &output{chip: c, number: number, activeLow: wiring.ActiveLow}
 			lines.outputs[o] = out
-			err = out.request(true)
+			err = out.request(asIs)
 		}
 		if err != nil {
 			return nil, errors.Join(fmt.Errorf("gpio: %s: %w", o, err), lines.Close())
@@ -85,12 +85,12 @@ type output struct {
 	closed  bool
 }
 
-func (o *output) request(asIs bool) error {
-	l, err := o.chip.request(o.number, asIs)
+func (o *output) request(m mode) error {
+	l, err := o.chip.request(o.number, m)
 	if err != nil {
 		return requestError(o.chip.describe(), o.number, withErrno(err))
 	}
-	o.line, o.settled = l, !asIs
+	o.line, o.settled = l, m == asOutput
 	return nil
 }
 
@@ -112,7 +112,7 @@ func (o *output) drive(active bool) error {
 		o.line = nil
 	}
 	if o.line == nil {
-		if err := o.request(false); err != nil {
+		if err := o.request(asOutput); err != nil {
 			return fmt.Errorf("gpio: %w", err)
 		}
 	}

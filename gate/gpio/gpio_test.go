@@ -44,7 +44,7 @@ func newFake(names ...string) *fakeChip {
 
 func (c *fakeChip) describe() description { return c.description }
 
-func (c *fakeChip) request(number int, asIs bool) (line, error) {
+func (c *fakeChip) request(number int, m mode) (line, error) {
 	p := &c.pins[number]
 	if p.fail != nil {
 		return nil, fmt.Errorf("LineSetFromConfig: %w", errors.New(p.fail.Error()))
@@ -53,9 +53,14 @@ func (c *fakeChip) request(number int, asIs bool) (line, error) {
 		return nil, fmt.Errorf("LineSetFromConfig: %w", errors.New(unix.EBUSY.Error()))
 	}
 	p.held = true
-	if !asIs {
+	switch m {
+	case asIs:
+	case asOutput:
 		p.output, p.high, p.dead = true, false, false
 		c.log = append(c.log, c.lines[number].name+" output low")
+	default:
+		p.output = false
+		c.log = append(c.log, fmt.Sprint(c.lines[number].name, " ", m))
 	}
 	return &fakeLine{c, number}, nil
 }
@@ -80,7 +85,7 @@ func (l *fakeLine) out(high bool) error {
 	return nil
 }
 
-func (l *fakeLine) read() (bool, error) { return l.c.pins[l.number].high, nil }
+func (l *fakeLine) read() (bool, error) { return l.c.pins[l.number].high, l.c.pins[l.number].fail }
 
 func (l *fakeLine) close() error {
 	l.c.pins[l.number].held = false
@@ -206,12 +211,12 @@ type thief struct {
 	steal *bool
 }
 
-func (c *thief) request(number int, asIs bool) (line, error) {
+func (c *thief) request(number int, m mode) (line, error) {
 	if !*c.steal {
 		*c.steal = true
 		c.pins[number].held = true
 	}
-	return c.fakeChip.request(number, asIs)
+	return c.fakeChip.request(number, m)
 }
 
 // A line set of periph that was closed acts on descriptor 0.

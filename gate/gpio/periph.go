@@ -127,12 +127,19 @@ func (c kernelChip) describe() description {
 	return d
 }
 
-func (c kernelChip) request(number int, asIs bool) (line, error) {
-	direction := gpioioctl.LineOutput
-	if asIs {
+func (c kernelChip) request(number int, m mode) (line, error) {
+	direction, pull := gpioioctl.LineInput, periph.PullNoChange
+	switch m {
+	case asIs:
 		direction = gpioioctl.LineDirNotSet
+	case asOutput:
+		direction = gpioioctl.LineOutput
+	case pulledUp:
+		pull = periph.PullUp
+	case pulledLow:
+		pull = periph.PullDown
 	}
-	set, err := c.LineSet(direction, periph.NoEdge, periph.PullNoChange, c.Lines()[number].Name())
+	set, err := c.LineSet(direction, periph.NoEdge, pull, c.Lines()[number].Name())
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,94 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package gate
+
+import (
+	"time"
+
+	"gatehouse/entry"
+)
+
+// guest is what the loop knows of the newest admission's passage.
+type guest struct {
+	came    time.Time // when the relay was about to rise; zero before the first admission
+	watched bool      // the sensor was well then
+	passed  bool
+	absent  time.Time // when it was reported that nobody had passed; zero: it was not
+}
+
+// passage is how the admission ends as far as is known.
+func (g guest) passage() entry.Passage {
+	if g.passed {
+		return entry.Passed
+	}
+	return entry.PassageUnknown
+}
+
+// welcome begins an admission.
+func (l *loop) welcome() {
+	l.guest = guest{came: time.Now(), watched: l.sensing != nil && l.sensing.fault() == nil}
+}
+
+// walked takes a passage while the lane is the guest's. What began before the relay rose was somebody else.
+func (l *loop) walked(began time.Time) {
+	switch {
+	case began.Before(l.guest.came):
+		l.cfg.Surprised(UnadmittedPassage)
+	case l.guest.passed:
+		l.cfg.Surprised(SecondPassage)
+	default:
+		l.guest.passed = true
+	}
+}
+
+// absent is what the end of the waiting means. A passage that was sensed and not taken yet goes before the time.
+func (l *loop) absent() entry.Passage {
+	select {
+	case began := <-l.passages:
+		l.sensing.seen()
+		if l.walked(began); l.guest.passed {
+			return entry.Passed
+		}
+	default:
+	}
+	if l.sensing.fault() != nil {
+		return entry.PassageUnknown
+	}
+	l.sensing.missed()
+	l.guest.absent = time.Now()
+	return entry.NotPassed
+}
+
+// surprise takes a passage while the lane is nobody's: late by the guest before, whose use may have been given back, or of
+// nobody who was admitted.
+func (l *loop) surprise(began time.Time) {
+	g := &l.guest
+	switch {
+	case g.passed || g.came.IsZero() || began.Before(g.came):
+	case !g.absent.IsZero() && time.Since(g.absent) < lateAfter:
+		g.passed = true
+		l.cfg.Surprised(LatePassage)
+		return
+	case g.absent.IsZero() && time.Since(g.came) < l.cfg.Passage: // not waited for, because the sensor was not well
+		g.passed = true
+		return
+	}
+	l.cfg.Surprised(UnadmittedPassage)
+}
+
+// tellSensor reports how the sensor is, if that has changed.
+func (l *loop) tellSensor() {
+	if l.sensing == nil {
+		return
+	}
+	err := l.sensing.fault()
+	if text(err) == l.sensed {
+		return
+	}
+	l.sensed = text(err)
+	if err != nil {
+		err = l.errorf("%w", err)
+	}
+	l.cfg.SensorState(err)
+}
