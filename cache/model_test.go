@@ -49,7 +49,7 @@ func (m *ledgerModel) start(rt *rapid.T) {
 	m.ledger = l
 	for seq, pass := range m.open {
 		if u := m.find(pass, seq); u.State == entry.UseReserved {
-			u.State = entry.UseCommitted
+			u.State = entry.UseUncertain
 			m.events++
 		}
 		delete(m.open, seq)

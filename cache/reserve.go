@@ -202,7 +202,7 @@ func (l *Ledger) recoverOne(tx *bbolt.Tx, seq uint64, at time.Time) error {
 	if r.use.State == stateAnnulled {
 		return tx.Bucket(openBucket).Delete(eventKey(seq))
 	}
-	if err := r.end(tx, stateCommitted); err != nil {
+	if err := r.end(tx, stateUncertain); err != nil {
 		return err
 	}
 	body, err := encodeEvent(&entry.Event{

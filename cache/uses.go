@@ -40,6 +40,7 @@ const (
 	stateReserved  useState = 1
 	stateCommitted useState = 2
 	stateAnnulled  useState = 3
+	stateUncertain useState = 4
 )
 
 func (s useState) entry() entry.UseState {
@@ -48,6 +49,8 @@ func (s useState) entry() entry.UseState {
 		return entry.UseReserved
 	case stateAnnulled:
 		return entry.UseAnnulled
+	case stateUncertain:
+		return entry.UseUncertain
 	}
 	return entry.UseCommitted
 }

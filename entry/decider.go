@@ -183,13 +183,36 @@ func (d *Decider) unused(dec *Decision) bool {
 		dec.refuse(StepUses, ReasonOutOfOrder, err.Error())
 		return false
 	}
-	if taken := counted(past); taken >= dec.limit {
-		dec.Past = past
+	taken := counted(past)
+	switch {
+	case taken >= dec.limit && leftOpen(past, dec.At):
+		dec.refuse(StepUses, ReasonPassback, "the kiosk ended while this guest was at the gate; look whether somebody went through")
+	case taken >= dec.limit:
 		dec.refuse(StepUses, ReasonAlreadyUsed, fmt.Sprintf("%d of %d taken", taken, dec.limit))
-		return false
+	case givenBack(past):
+		dec.refuse(StepUses, ReasonPassback, "let in twice, and nobody went through")
+	default:
+		dec.hold(StepUses, "")
+		return true
 	}
-	dec.hold(StepUses, "")
-	return true
+	dec.Past = past
+	return false
+}
+
+// openedAgo is how long after a restart a guest who stood at the gate is taken to be the one who shows the pass again.
+const openedAgo = 10 * time.Minute
+
+// leftOpen tells of a pass whose last use nobody saw the end of, moments ago.
+func leftOpen(past []PastUse, now time.Time) bool {
+	last := past[len(past)-1]
+	return last.State == UseUncertain && now.Sub(last.At) < openedAgo
+}
+
+// givenBack tells of a pass whose last two uses were both annulled: a third guest on the same pass, or a sensor that is
+// walked around.
+func givenBack(past []PastUse) bool {
+	n := len(past)
+	return n >= 2 && past[n-1].State == UseAnnulled && past[n-2].State == UseAnnulled
 }
 
 // counted is how many uses stand; an annulled one does not.
@@ -239,9 +262,10 @@ func (d *Decider) admit(ctx context.Context, dec *Decision) {
 	}
 }
 
-// Settle ends an admission with what the gate reported. Where no sensor is wired there is nothing to write but a fault. It
-// waits for the disk as Decide does; with ErrLate the end is held in memory.
-func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage) error {
+// Settle ends an admission with what the gate reported at a moment; for one that nobody used, and that somebody walked
+// through late, it is called again. Where no sensor is wired there is nothing to write but a fault. It waits for the disk
+// as Decide does; with ErrLate the end is held in memory.
+func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage, now Moment) error {
 	if dec.Outcome != Admit || dec.Event == 0 {
 		return nil
 	}
@@ -258,7 +282,7 @@ func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage) error {
 	if p == PassageUnknown && !dec.lane.Sensor {
 		return nil
 	}
-	ev := &Event{At: dec.At, Kind: EventPassage, Lane: dec.lane.Name, Passage: p, Of: dec.Event}
+	ev := &Event{At: now.At, Clock: now.Clock, Kind: EventPassage, Lane: dec.lane.Name, Passage: p, Of: dec.Event}
 	if err := d.ledger.Record(ctx, ev); err != nil {
 		return fmt.Errorf("entry: record the passage of event %d: %w", dec.Event, err)
 	}

@@ -173,14 +173,14 @@ func TestAnnulledUseAdmitsAgainOnce(t *testing.T) {
 		return d.Decide(t.Context(), lane, code, entrytest.Now())
 	}
 	first := decide()
-	if err := d.Settle(t.Context(), first, entry.NotPassed); err != nil {
+	if err := d.Settle(t.Context(), first, entry.NotPassed, entrytest.Now()); err != nil {
 		t.Fatal(err)
 	}
 	second := decide()
 	if second.Reason != entry.ReasonOK {
 		t.Fatalf("after an annulled use: %s", second.Reason)
 	}
-	if err := d.Settle(t.Context(), second, entry.Passed); err != nil {
+	if err := d.Settle(t.Context(), second, entry.Passed, entrytest.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if third := decide(); third.Reason != entry.ReasonAlreadyUsed {
@@ -188,16 +188,69 @@ func TestAnnulledUseAdmitsAgainOnce(t *testing.T) {
 	}
 }
 
+// Two admissions in a row that nobody used are no accident: a person looks. A passage in between begins anew.
+func TestSecondAnnulRefers(t *testing.T) {
+	d := newDesk(t)
+	lane := entry.Lane{Name: "in-1", Sensor: true}
+	many := uint(9)
+	d.know.Agreed.Policy.Accept[0].All[0].Uses = &many
+	code := d.issuer.Pass(credential.Claims{})
+	for i, step := range []struct {
+		want    entry.Reason
+		passage entry.Passage
+	}{
+		{entry.ReasonOK, entry.NotPassed}, {entry.ReasonOK, entry.Passed},
+		{entry.ReasonOK, entry.NotPassed}, {entry.ReasonOK, entry.NotPassed},
+		{entry.ReasonPassback, ""}, {entry.ReasonPassback, ""},
+	} {
+		dec := d.Decide(t.Context(), lane, code, entrytest.Now())
+		if dec.Reason != step.want || dec.Outcome != step.want.Outcome() {
+			t.Fatalf("time %d: %s (%s), want %s", i+1, dec.Reason, dec.Outcome, step.want)
+		}
+		if dec.Outcome == entry.Refer && (len(dec.Past) != 4 || dec.Grant != nil) {
+			t.Errorf("referred with past uses %v", dec.Past)
+		}
+		if err := d.Settle(t.Context(), dec, step.passage, entrytest.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if entry.ReasonPassback.Outcome() != entry.Refer {
+		t.Error("nobody is asked to look")
+	}
+}
+
+// Whoever stood at the gate when the kiosk ended shows the pass again: a person looks whether somebody went in. Later it
+// is a used pass.
+func TestPassOfAnAdmissionThatTheKioskDidNotSeeEnd(t *testing.T) {
+	d := newDesk(t)
+	lane := entry.Lane{Name: "in-1", Sensor: true}
+	code := d.issuer.Pass(credential.Claims{})
+	if dec := d.Decide(t.Context(), lane, code, entrytest.Now()); dec.Reason != entry.ReasonOK {
+		t.Fatal(dec.Reason)
+	}
+	d.ledger.Restart()
+	for after, want := range map[time.Duration]entry.Reason{
+		30 * time.Second: entry.ReasonPassback, 9 * time.Minute: entry.ReasonPassback, -time.Hour: entry.ReasonPassback,
+		10 * time.Minute: entry.ReasonAlreadyUsed, 5 * time.Hour: entry.ReasonAlreadyUsed,
+	} {
+		now := entrytest.Now()
+		now.At = now.At.Add(after)
+		if dec := d.Decide(t.Context(), lane, code, now); dec.Reason != want || len(dec.Past) != 1 {
+			t.Errorf("%v later: %s, past %v; want %s", after, dec.Reason, dec.Past, want)
+		}
+	}
+}
+
 func TestPassageWithoutSensorCostsNoWrite(t *testing.T) {
 	d := newDesk(t)
 	dec := d.decide(t, d.issuer.Pass(credential.Claims{}))
-	if err := d.Settle(t.Context(), dec, entry.PassageUnknown); err != nil {
+	if err := d.Settle(t.Context(), dec, entry.PassageUnknown, entrytest.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(d.ledger.Events()); n != 1 {
 		t.Fatalf("%d events for one admission without a sensor, want 1", n)
 	}
-	if err := d.Settle(t.Context(), dec, entry.Fault); err != nil {
+	if err := d.Settle(t.Context(), dec, entry.Fault, entrytest.Now()); err != nil {
 		t.Fatal(err)
 	}
 	events := d.ledger.Events()

@@ -46,11 +46,13 @@ type Use struct {
 // UseState is where a use stands.
 type UseState string
 
-// The states of a use. An annulled use counts no more.
+// The states of a use. An annulled use counts no more. An uncertain one was reserved when the kiosk ended, and committed when
+// it started again: nobody knows whether the guest went through.
 const (
 	UseReserved  UseState = "reserved"
 	UseCommitted UseState = "committed"
 	UseAnnulled  UseState = "annulled"
+	UseUncertain UseState = "uncertain"
 )
 
 // PastUse is a previous use of a pass.

@@ -85,7 +85,7 @@ var reasons = map[Reason]reasonRow{
 	ReasonTooOld:           {Deny, "The pass is older than this venue accepts."},
 	ReasonStaleData:        {Refer, "The kiosk's data is too old to decide; decide by eye or by telephone."},
 	ReasonAlreadyUsed:      {Deny, "The pass was used already."},
-	ReasonPassback:         {Deny, "The pass is inside already."},
+	ReasonPassback:         {Refer, "Somebody may have gone in on this pass moments ago; look, and open by hand if not."},
 	ReasonFull:             {Deny, "The venue is full."},
 	ReasonWait:             {Wait, "One moment; show the pass again when the gate is free."},
 	ReasonLaneClosed:       {Deny, "This lane is closed."},
