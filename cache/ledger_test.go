@@ -235,8 +235,8 @@ func TestReopenRemembers(t *testing.T) {
 	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 1}, admission("in-1")); !errors.Is(err, entry.ErrUsed) {
 		t.Errorf("the use was forgotten: %v", err)
 	}
-	if got := states(t, l, passHash(1)); got[0] != entry.UseCommitted {
-		t.Errorf("an open reservation became %v, want committed", got)
+	if got := states(t, l, passHash(1)); got[0] != entry.UseUncertain {
+		t.Errorf("an open reservation became %v, want uncertain", got)
 	}
 	if got := states(t, l, passHash(2)); got[0] != entry.UseAnnulled {
 		t.Errorf("an annulled use became %v", got)

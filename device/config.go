@@ -52,8 +52,13 @@ type LaneConfig struct {
 	Inert   gate.Inert     `yaml:"inert"`   // secured (default) or released
 	Pulse   entry.Duration `yaml:"pulse"`   // where the signed config gives none; 500ms if absent
 	Refusal entry.Duration `yaml:"refusal"` // how long the red lamp is lit; 1.5s if absent
-	Scanner ScannerConfig  `yaml:"scanner"`
-	GPIO    gpio.Config    `yaml:"gpio"`
+	// PassageTimeout is how long a guest may take to walk through, and TurnstileWait how long the turnstile itself waits
+	// before it locks again. Both go with gpio.passage, and the first is at least 2 s longer: a use must not be given back to
+	// somebody who can still go in.
+	PassageTimeout entry.Duration `yaml:"passage_timeout"`
+	TurnstileWait  entry.Duration `yaml:"turnstile_wait"`
+	Scanner        ScannerConfig  `yaml:"scanner"`
+	GPIO           gpio.Config    `yaml:"gpio"`
 }
 
 // ScannerConfig is the serial scanner of a lane.
@@ -158,10 +163,10 @@ func (c *Config) check() (path string, err error) {
 			return at + ".scanner.port", errors.New("two lanes share this scanner")
 		}
 		names[l.Name], ports[port] = true, true
-		for _, o := range []gpio.Line{l.GPIO.Relay, l.GPIO.Green, l.GPIO.Red} {
+		for _, o := range []gpio.Line{l.GPIO.Relay, l.GPIO.Green, l.GPIO.Red, {Name: l.GPIO.Passage.Name}} {
 			line := chipLine{cmp.Or(l.GPIO.Chip, "gpiochip0"), o.Name}
 			if other, taken := lines[line]; taken {
-				return at + ".gpio", fmt.Errorf("line %s is lane %s's already; give each output its own line", o.Name, other)
+				return at + ".gpio", fmt.Errorf("line %s is lane %s's already; give each its own line", o.Name, other)
 			}
 			if o.Name != "" {
 				lines[line] = l.Name
@@ -201,6 +206,9 @@ func (l *LaneConfig) check() (field string, err error) {
 	if err := l.GPIO.Check(); err != nil {
 		return "gpio", err
 	}
+	if field, err := l.checkPassage(); err != nil {
+		return field, err
+	}
 	if l.Scanner.Port == "" {
 		return "scanner.port", errors.New("is missing; ls /dev/serial/by-id shows the stable names")
 	}
@@ -209,6 +217,28 @@ func (l *LaneConfig) check() (field string, err error) {
 	}
 	if _, err := scanner.Open(l.Scanner.config()); err != nil {
 		return "scanner", err
+	}
+	return "", nil
+}
+
+// turnstileMargin is how much longer than the turnstile a lane waits for a passage.
+const turnstileMargin = 2 * time.Second
+
+func (l *LaneConfig) checkPassage() (field string, err error) {
+	timeout, wait := time.Duration(l.PassageTimeout), time.Duration(l.TurnstileWait)
+	switch {
+	case !l.HasSensor() && timeout != 0:
+		return "passage_timeout", errors.New("means nothing without a sensor; wire one (gpio.passage) or take it out")
+	case !l.HasSensor() && wait != 0:
+		return "turnstile_wait", errors.New("means nothing without a sensor; wire one (gpio.passage) or take it out")
+	case !l.HasSensor():
+		return "", nil
+	case wait <= 0:
+		return "turnstile_wait", errors.New("is missing; write how long the turnstile waits for a guest before it locks again (its manual says, often 5 to 8s)")
+	case timeout < wait+turnstileMargin:
+		return "passage_timeout", fmt.Errorf("is %v; write at least %v, %v more than the turnstile waits: until then somebody can still walk through", timeout, wait+turnstileMargin, turnstileMargin)
+	case timeout < gate.MinPassage || timeout > gate.MaxPassage:
+		return "passage_timeout", fmt.Errorf("%v is not between %v and %v", timeout, gate.MinPassage, gate.MaxPassage)
 	}
 	return "", nil
 }

@@ -30,14 +30,17 @@ import (
 type Hardware struct {
 	// Lines opens the outputs of a lane. It is asked again, with pauses, for as long as it fails.
 	Lines func(LaneConfig) (gate.Lines, error)
-	Clock Clock
+	// Sensor opens the passage contact of a lane that has one. It is asked again, with pauses, for as long as it fails.
+	Sensor func(LaneConfig) (gate.Sensor, error)
+	Clock  Clock
 }
 
 // Board is the real hardware: a GPIO chip of the kernel and the system's clock.
 func Board() Hardware {
 	return Hardware{
-		Lines: func(l LaneConfig) (gate.Lines, error) { return gpio.Open(l.GPIO) },
-		Clock: SystemClock(),
+		Lines:  func(l LaneConfig) (gate.Lines, error) { return gpio.Open(l.GPIO) },
+		Sensor: func(l LaneConfig) (gate.Sensor, error) { return gpio.OpenSensor(l.GPIO) },
+		Clock:  SystemClock(),
 	}
 }
 

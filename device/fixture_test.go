@@ -33,6 +33,7 @@ type bench struct {
 	client  *client.Client
 	log     *logBuffer
 	lines   func(LaneConfig) (gate.Lines, error)
+	sensor  func(LaneConfig) (gate.Sensor, error)
 	clock   Clock
 
 	stop context.CancelFunc
@@ -88,7 +89,7 @@ func (b *bench) run() {
 	b.stop, b.done = stop, make(chan error, 1)
 	done := b.done
 	go func() {
-		done <- Run(ctx, b.cfg, Hardware{Lines: b.lines, Clock: b.clock}, slog.New(slog.NewTextHandler(b.log, nil)))
+		done <- Run(ctx, b.cfg, Hardware{Lines: b.lines, Sensor: b.sensor, Clock: b.clock}, slog.New(slog.NewTextHandler(b.log, nil)))
 	}()
 }
 

@@ -36,6 +36,10 @@ type lane struct {
 	unanswered int       // scans while the gate was out of service, not logged yet; of the scanner's loop alone
 	told       time.Time // when they were logged last
 
+	surprises chan gate.Surprise
+	last      entry.Decision  // the newest admission; of the answering goroutine alone
+	opened    func(time.Time) // what is to be done when the relay has risen for it; given to the gate with the grant
+
 	mu  sync.Mutex
 	now client.Lane
 }
@@ -50,7 +54,8 @@ var (
 const inService = "in service"
 
 func newLane(k *kiosk, cfg LaneConfig) (*lane, error) {
-	l := &lane{kiosk: k, cfg: cfg, log: k.log.With("lane", cfg.Name), health: k.health.of(cfg.Name), box: newMailbox()}
+	l := &lane{kiosk: k, cfg: cfg, log: k.log.With("lane", cfg.Name), health: k.health.of(cfg.Name), box: newMailbox(),
+		surprises: make(chan gate.Surprise, maxSurprises)}
 	l.now = client.Lane{Name: cfg.Name, Outcomes: map[string]uint64{}}
 	var err error
 	reads := cfg.Scanner.config()
@@ -132,10 +137,18 @@ func (l *lane) serve(ctx context.Context) (err error) {
 		return fmt.Errorf("device: lane %s: %w", l.cfg.Name, err)
 	}
 	defer func() { err = errors.Join(err, lines.Close()) }()
-	g, err := gate.New(gate.Config{
+	cfg := gate.Config{
 		Lane: l.cfg.Name, Pulse: time.Duration(l.cfg.Pulse), Refusal: time.Duration(l.cfg.Refusal), Inert: l.cfg.Inert,
-		State: l.gateState,
-	}, lines)
+		State: l.gateState, Opened: func(at time.Time) { l.opened(at) },
+		Passage: time.Duration(l.cfg.PassageTimeout), Surprised: l.surprised,
+		SensorState: func(err error) { l.health.set(condition.Sensor, err) },
+	}
+	if l.cfg.HasSensor() {
+		sensor := &sensorLine{open: func() (gate.Sensor, error) { return l.kiosk.hw.Sensor(l.cfg) }}
+		defer func() { err = errors.Join(err, sensor.Close()) }()
+		cfg.Sensor = sensor
+	}
+	g, err := gate.New(cfg, lines)
 	if err != nil {
 		return err
 	}
@@ -148,15 +161,31 @@ func (l *lane) serve(ctx context.Context) (err error) {
 		return errEnded
 	})
 	group.Go(func() error {
-		for {
-			scan, err := l.box.take(ctx)
-			if err != nil {
-				return nil
-			}
-			l.answer(ctx, g, scan)
-		}
+		l.attend(ctx, g)
+		return nil
 	})
 	return group.Wait()
+}
+
+// attend takes what comes to the lane, one after the other: a late passage before the next scan, which may be of the same
+// pass.
+func (l *lane) attend(ctx context.Context, g *gate.Gate) {
+	for {
+		select {
+		case s := <-l.surprises:
+			l.recordSurprise(ctx, s)
+			continue
+		default:
+		}
+		select {
+		case s := <-l.surprises:
+			l.recordSurprise(ctx, s)
+		case scan := <-l.box:
+			l.answer(ctx, g, scan)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // gateState hears how the gate's outputs are. Without a lamp the lane works on; while its relay cannot be relied on
@@ -218,10 +247,10 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		l.refuse(ctx, g, entry.ReasonOutOfOrder)
 		return
 	}
-	dec := l.kiosk.decider.Decide(ctx, entry.Lane{Name: l.cfg.Name}, scan.Code, l.kiosk.time.moment())
+	dec := l.kiosk.decider.Decide(ctx, entry.Lane{Name: l.cfg.Name, Sensor: l.cfg.HasSensor()}, scan.Code, l.kiosk.time.moment())
 	l.kiosk.recorded(dec.RecordErr)
 	if dec.Outcome != entry.Admit {
-		l.note(dec, scan, nil)
+		l.note(dec, scan, time.Now())
 		if dec.Outcome == entry.Wait {
 			l.scanner.Forget() // the same code is asked for again
 		}
@@ -229,11 +258,17 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		pause(ctx, afterRefusal)
 		return
 	}
+	l.last = dec
+	noted := false
+	l.opened = func(at time.Time) { l.note(dec, scan, at); noted = true }
 	passage, err := g.Admit(ctx, dec.Grant)
-	l.note(dec, scan, err)
-	if err := l.kiosk.decider.Settle(context.WithoutCancel(ctx), dec, passage); err != nil {
-		l.kiosk.recorded(err)
+	if !noted {
+		l.note(dec, scan, time.Now())
 	}
+	if err != nil {
+		l.log.Error("gate", "event", dec.Event, "error", err)
+	}
+	l.settle(ctx, dec, passage)
 	if passage == entry.NotPassed {
 		l.scanner.Forget() // the use is annulled: the code that is still held in front admits again
 	}
@@ -259,17 +294,14 @@ func (l *lane) refuse(ctx context.Context, g *gate.Gate, reason entry.Reason) {
 }
 
 // note logs a decision and counts it. Nothing in it identifies: the hash is short, and none for a private kind.
-func (l *lane) note(dec entry.Decision, scan scanner.Scan, gateErr error) {
+// at is when the relay had risen, or the answer was known.
+func (l *lane) note(dec entry.Decision, scan scanner.Scan, at time.Time) {
 	l.count(dec.Reason, dec.Outcome)
 	attrs := []any{"outcome", dec.Outcome, "reason", dec.Reason, "event", dec.Event, "format", dec.Format,
 		"issuer", dec.Issuer, "kind", dec.Kind, "rule", dec.Rule, "pass", dec.PassHash.String(), "stale", dec.Stale, "late", dec.Late,
-		"age_us", time.Since(scan.At).Microseconds()}
+		"age_us", at.Sub(scan.At).Microseconds()}
 	if n := len(dec.Steps); n > 0 && !dec.Steps[n-1].Held {
 		attrs = append(attrs, "step", dec.Steps[n-1].Code, "detail", dec.Steps[n-1].Note)
-	}
-	if gateErr != nil {
-		l.log.Error("gate", append(attrs, "error", gateErr)...)
-		return
 	}
 	l.log.Info("scan", attrs...)
 }
@@ -293,6 +325,9 @@ func (l *lane) status() client.Lane {
 	}
 	s.Scanner = l.health.text("connected", condition.Scanner)
 	s.Gate = l.health.text(inService, condition.Gate, condition.Lamp)
+	if l.cfg.HasSensor() {
+		s.Sensor = l.health.text("well", condition.Sensor)
+	}
 	return s
 }
 

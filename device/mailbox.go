@@ -4,7 +4,6 @@
 package device
 
 import (
-	"context"
 	"runtime"
 
 	"gatehouse/scanner"
@@ -26,14 +25,4 @@ func (m mailbox) put(s scanner.Scan) {
 	}
 	m <- s
 	runtime.Gosched()
-}
-
-// take waits for a scan.
-func (m mailbox) take(ctx context.Context) (scanner.Scan, error) {
-	select {
-	case s := <-m:
-		return s, nil
-	case <-ctx.Done():
-		return scanner.Scan{}, ctx.Err()
-	}
 }

@@ -231,7 +231,7 @@ func TestPassOfAnAdmissionThatTheKioskDidNotSeeEnd(t *testing.T) {
 	d.ledger.Restart()
 	for after, want := range map[time.Duration]entry.Reason{
 		30 * time.Second: entry.ReasonPassback, 9 * time.Minute: entry.ReasonPassback, -time.Hour: entry.ReasonPassback,
-		10 * time.Minute: entry.ReasonAlreadyUsed, 5 * time.Hour: entry.ReasonAlreadyUsed,
+		10 * time.Minute: entry.ReasonAlreadyUsed, 20 * time.Minute: entry.ReasonAlreadyUsed,
 	} {
 		now := entrytest.Now()
 		now.At = now.At.Add(after)

@@ -111,7 +111,7 @@ func TestSettleDoesNotWaitForAStalledDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		if err := decider.Settle(t.Context(), dec, entry.Passed); !errors.Is(err, entry.ErrLate) || time.Since(began) != entry.DefaultDeadline {
+		if err := decider.Settle(t.Context(), dec, entry.Passed, entrytest.Now()); !errors.Is(err, entry.ErrLate) || time.Since(began) != entry.DefaultDeadline {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 		if len(ledger.held) != 1 || ledger.held[0].Passage != entry.Passed {

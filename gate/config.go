@@ -76,6 +76,8 @@ type Config struct {
 	// SensorState, if set, is told what is wrong with the sensor: nil when all is well, and again at each change. It must
 	// not block.
 	SensorState func(error)
+	// Opened, if set, is told when the relay was driven for an admission. It must not block.
+	Opened func(at time.Time)
 	// Surprised, if set, is told of passages that end no admission. It must not block.
 	Surprised func(Surprise)
 	// Alive, if set, is called at least once a second for as long as the loop makes progress.
@@ -126,6 +128,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.SensorState == nil {
 		c.SensorState = func(error) {}
+	}
+	if c.Opened == nil {
+		c.Opened = func(time.Time) {}
 	}
 	if c.Surprised == nil {
 		c.Surprised = func(Surprise) {}

@@ -187,13 +187,15 @@ func (l *loop) open(a *admission) step {
 		if err := l.relay(true); err != nil {
 			return l.fault(err)
 		}
-		pulse = min(pulse, time.Until(latest))
+		opened := time.Now()
+		pulse = min(pulse, latest.Sub(opened))
 		over := time.NewTimer(pulse)
 		defer over.Stop()
 		l.closeBy = time.Now().Add(pulse + lateness)
 		l.beat()
 		l.lamp(Green, true)
 		l.lamp(Red, false)
+		l.cfg.Opened(opened)
 
 		for {
 			switch ev := l.await(ctx, over.C, a.ctx.Done()); ev.kind {

@@ -33,8 +33,9 @@ func runKiosk(ctx context.Context, config, board string) error {
 		return err
 	}
 	hw := device.Hardware{
-		Lines: func(l device.LaneConfig) (gate.Lines, error) { return gatetest.Dial(board, l.Name) },
-		Clock: device.SystemClock(),
+		Lines:  func(l device.LaneConfig) (gate.Lines, error) { return gatetest.Dial(board, l.Name) },
+		Sensor: func(l device.LaneConfig) (gate.Sensor, error) { return gatetest.DialSensor(board, l.Name) },
+		Clock:  device.SystemClock(),
 	}
 	hw.Clock.Synced = func() bool { return true } // the morning has a time server
 	return device.Run(ctx, cfg, hw, slog.New(slog.NewTextHandler(os.Stderr, nil)))

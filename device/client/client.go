@@ -65,9 +65,10 @@ type Status struct {
 // Lane is one lane now.
 type Lane struct {
 	Name     string            `json:"name"`
-	Scanner  string            `json:"scanner"` // "connected", or what is wrong
-	Gate     string            `json:"gate"`    // "in service", or what is wrong; only a lamp may be
-	Scans    uint64            `json:"scans"`   // since start
+	Scanner  string            `json:"scanner"`          // "connected", or what is wrong
+	Gate     string            `json:"gate"`             // "in service", or what is wrong; only a lamp may be
+	Sensor   string            `json:"sensor,omitempty"` // "well", or what is wrong; empty where none is wired
+	Scans    uint64            `json:"scans"`            // since start
 	Outcomes map[string]uint64 `json:"outcomes"`
 	Last     string            `json:"last,omitempty"` // reason of the last decision
 	LastAt   time.Time         `json:"last_at,omitzero"`

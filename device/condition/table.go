@@ -9,8 +9,9 @@ import "time"
 const (
 	Scanner Code = "GH-101"
 
-	Gate Code = "GH-201"
-	Lamp Code = "GH-202"
+	Gate   Code = "GH-201"
+	Lamp   Code = "GH-202"
+	Sensor Code = "GH-203"
 
 	Record        Code = "GH-301"
 	Ledger        Code = "GH-302"
@@ -62,6 +63,12 @@ var table = []Row{
 		Meaning: "A lamp of this lane does not do what it is told. The lane works on without it.",
 		Cause:   "The lamp's line is missing or its driver fails.",
 		Do:      "Check the lamp's wiring and its line's name in the config.",
+	},
+	{
+		Code: Sensor, Name: "sensor", PerLane: true, Severity: Warning, Delay: 5 * time.Second,
+		Meaning: "The passage sensor of this lane cannot be relied on. The lane works on, and a pass is used up even when nobody walks through.",
+		Cause:   "The contact's wire is cut, its polarity is wrong in the config, something stands in the passage, or several guests turned away.",
+		Do:      "Walk through once after an admission: a sensor that was only silent is believed again. Check the contact's wiring, gpio.passage of the config and the line's name.",
 	},
 	{
 		Code: Record, Name: "record", Severity: Error, DependsOn: []Code{RecordStalled, DiskSpace},

@@ -291,7 +291,7 @@ func TestCheck(t *testing.T) {
 	for says, cfg := range map[string]Config{
 		"relay has no line":    {Green: Line{Name: "G"}},
 		"both relay and red":   {Relay: Line{Name: "R"}, Red: Line{Name: "R", ActiveLow: true}},
-		"each its own":  {Relay: Line{Name: "R"}, Green: Line{Name: "G"}, Red: Line{Name: "G"}},
+		"each its own":         {Relay: Line{Name: "R"}, Green: Line{Name: "G"}, Red: Line{Name: "G"}},
 		"set relay.line to a ": {},
 	} {
 		if err := cfg.Check(); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), says) {

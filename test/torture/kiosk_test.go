@@ -62,6 +62,7 @@ func runKiosk(config, board string, at point) error {
 		lines, err := gatetest.Dial(board, l.Name)
 		return mortalLines{lines, at}, err
 	}
+	hw.Sensor = func(l device.LaneConfig) (gate.Sensor, error) { return gatetest.DialSensor(board, l.Name) }
 	return device.Run(context.Background(), cfg, hw, slog.New(slog.NewTextHandler(mortalLog{at}, nil)))
 }
 

@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"gatehouse/entry"
+	"gatehouse/gate"
+)
+
+// HasSensor tells whether a passage contact is wired.
+func (l *LaneConfig) HasSensor() bool { return l.GPIO.Passage.Name != "" }
+
+// sensorLine is the passage contact of a lane, which may be missing now and come later: the lane works without it.
+type sensorLine struct {
+	open func() (gate.Sensor, error)
+
+	mu    sync.Mutex
+	line  gate.Sensor // nil while it is not open
+	wrong error       // why not
+	tried time.Time
+}
+
+// sensorRetry is the pause between two tries to open a contact.
+const sensorRetry = time.Second
+
+// Passing implements gate.Sensor.
+func (s *sensorLine) Passing() (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.line == nil && time.Since(s.tried) >= sensorRetry {
+		s.tried = time.Now()
+		s.line, s.wrong = s.open()
+	}
+	if s.wrong != nil {
+		return false, s.wrong
+	}
+	passing, err := s.line.Passing()
+	if err != nil { // its chip may be gone: opened anew it may be another
+		s.wrong = errors.Join(err, s.line.Close())
+		s.line = nil
+	}
+	return passing, err
+}
+
+// Close implements gate.Sensor.
+func (s *sensorLine) Close() error {
+	if !s.mu.TryLock() { // a reading hangs in its driver
+		return nil
+	}
+	defer s.mu.Unlock()
+	if s.line == nil {
+		return nil
+	}
+	return s.line.Close()
+}
+
+// surprises are passages that end no admission, on their way from the gate to the lane's goroutine. More than these within
+// one admission tell nothing more.
+const maxSurprises = 16
+
+// surprised hears of a passage from the gate's loop, which must not wait.
+func (l *lane) surprised(s gate.Surprise) {
+	select {
+	case l.surprises <- s:
+	default:
+		l.log.Warn("passage not recorded", "passage", s)
+	}
+}
+
+// settle ends an admission with what is known of its passage.
+func (l *lane) settle(ctx context.Context, dec entry.Decision, p entry.Passage) {
+	err := l.kiosk.decider.Settle(context.WithoutCancel(ctx), dec, p, l.kiosk.time.moment())
+	if err != nil || l.cfg.HasSensor() {
+		l.kiosk.recorded(err)
+	}
+	if l.cfg.HasSensor() {
+		l.log.Info("passage", "passage", p, "event", dec.Event)
+	}
+}
+
+// recordSurprise writes down a passage that ended no admission. A late one takes the use that was given back.
+func (l *lane) recordSurprise(ctx context.Context, s gate.Surprise) {
+	l.log.Warn("passage", "passage", s, "event", l.last.Event)
+	if s == gate.LatePassage {
+		l.settle(ctx, l.last, entry.Passed)
+	}
+	now := l.kiosk.time.moment()
+	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventIncident, Lane: l.cfg.Name, Note: string(s)}
+	if s != gate.UnadmittedPassage {
+		ev.Of = l.last.Event
+	}
+	l.kiosk.recorded(l.kiosk.ledger.Record(context.WithoutCancel(ctx), ev))
+}
