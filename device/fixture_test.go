@@ -220,3 +220,6 @@ func (l *logBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.text.String()
 }
+
+// quiet is a logger for what a test makes itself.
+func (b *bench) quiet() *slog.Logger { return slog.New(slog.NewTextHandler(b.log, nil)) }
