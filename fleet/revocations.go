@@ -14,8 +14,8 @@ import (
 // RevocationSize is the length of a revocation id in bytes.
 const RevocationSize = 8
 
-// maxInline bounds what deltas and flips add up to inside a manifest, in bytes.
-const maxInline = 8 << 10
+// MaxInline bounds what deltas and flips add up to inside a manifest, in bytes.
+const MaxInline = 8 << 10
 
 // RevocationID shortens an id, written as credential.Pass.RevocationIDs and the batch verifier write it, to the first 8
 // bytes of its SHA-256: uniform whatever the format, and one width to search. Two of ten million ids meet with a
@@ -112,28 +112,36 @@ func ReadRevocations(d Document) (*RevocationList, error) {
 	return &l, nil
 }
 
+// Inline is how many bytes its deltas and flips have; MaxInline at most.
+func (l *RevocationList) Inline() (n int) {
+	for _, d := range l.Deltas {
+		n += len(d.Add) + len(d.Remove)
+	}
+	for _, s := range l.Lists {
+		n += len(s.Flips)
+	}
+	return n
+}
+
 func (l *RevocationList) check() error {
-	inline := 0
 	for _, delta := range l.Deltas {
-		inline += len(delta.Add) + len(delta.Remove)
 		if err := errors.Join(checkIDs(delta.Add), checkIDs(delta.Remove)); err != nil {
 			return err
 		}
 	}
-	if len(l.Lists) > maxStatusLists {
-		return fmt.Errorf("%w: %d status lists; at most %d are allowed", ErrMalformed, len(l.Lists), maxStatusLists)
+	if len(l.Lists) > MaxStatusLists {
+		return fmt.Errorf("%w: %d status lists; at most %d are allowed", ErrMalformed, len(l.Lists), MaxStatusLists)
 	}
 	for i := range l.Lists {
 		if i > 0 && l.Lists[i-1].URI >= l.Lists[i].URI {
 			return fmt.Errorf("%w: status lists out of order", ErrMalformed)
 		}
-		inline += len(l.Lists[i].Flips)
 		if err := l.Lists[i].check(); err != nil {
 			return err
 		}
 	}
-	if inline > maxInline {
-		return fmt.Errorf("%w: %d bytes of ids and flips within; at most %d are allowed", ErrMalformed, inline, maxInline)
+	if inline := l.Inline(); inline > MaxInline {
+		return fmt.Errorf("%w: %d bytes of ids and flips within; at most %d are allowed", ErrMalformed, inline, MaxInline)
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 // Bounds of status lists. MaxStatusEntries are 16 MiB of bits; a URI is as long as a pass can name it.
 const (
 	MaxStatusEntries = 128 << 20
-	maxStatusLists   = 64 // of one issuer
+	MaxStatusLists   = 64 // of one issuer
 	maxStatusURI     = 256
 )
 

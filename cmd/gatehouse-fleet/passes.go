@@ -25,6 +25,7 @@ import (
 // request is what issue was asked for.
 type request struct {
 	issuer, id string
+	status     string
 	valid      folder.Duration
 	count      int
 	json, wide bool
@@ -39,9 +40,15 @@ func newIssue(o *options) *cobra.Command {
 		Long: `Issue passes, one code a line on standard output.
 
 A pass is revoked by its id. With --json each line holds id and code; keep the
-ids with your bookings.`,
+ids with your bookings.
+
+With --status each pass also has a place in a list of one bit a pass, which lets
+kiosks hold a hundred million of them in 16 MB. The places are kept in status/; a
+list is in force with the next bundle, so make one after the first pass of a list.
+Until then kiosks answer stale_data.`,
 		Example: `  gatehouse-fleet issue --issuer arena --scope arena --valid 24h
   gatehouse-fleet issue --issuer arena --scope arena/north --count 500 --json
+  gatehouse-fleet issue --issuer arena --count 500 --status arena/2026
   gatehouse-fleet issue --issuer health --kind health --level green --valid 30d`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -61,6 +68,7 @@ ids with your bookings.`,
 	fl.TextVar(&r.valid, "valid", r.valid, "`time` from now until it expires: 24h, 30d")
 	fl.IntVar(&r.count, "count", 1, "how many passes, each with its own id")
 	fl.StringVar(&r.id, "id", "", "`id` in hex, 8 to 16 bytes, in place of a random one")
+	fl.StringVar(&r.status, "status", "", "`URI` of a status list in which each pass gets the next place")
 	fl.BoolVar(&r.wide, "wide", false, "a longer opening, for wheelchairs and pushchairs")
 	fl.BoolVar(&r.json, "json", false, "write one JSON object a line, with id and code")
 	return cmd
@@ -90,11 +98,11 @@ func (r *request) run(f *folder.Folder, out io.Writer) error {
 	now := time.Now()
 	r.claims.Issued, r.claims.Expires = now, now.Add(time.Duration(r.valid))
 	w := bufio.NewWriter(out)
-	for range r.count {
-		p, err := f.Issue(r.issuer, r.claims)
-		if err != nil {
-			return err
-		}
+	passes, err := r.issue(f)
+	if err != nil {
+		return err
+	}
+	for _, p := range passes {
 		if !r.json {
 			fmt.Fprintln(w, p.Code)
 		} else if err := json.NewEncoder(w).Encode(p); err != nil {
@@ -102,6 +110,20 @@ func (r *request) run(f *folder.Folder, out io.Writer) error {
 		}
 	}
 	return w.Flush()
+}
+
+func (r *request) issue(f *folder.Folder) (passes []folder.Issued, err error) {
+	if r.status != "" {
+		return f.IssueListed(r.issuer, r.status, r.claims, r.count)
+	}
+	for range r.count {
+		p, err := f.Issue(r.issuer, r.claims)
+		if err != nil {
+			return nil, err
+		}
+		passes = append(passes, p)
+	}
+	return passes, nil
 }
 
 func newRevoke(o *options) *cobra.Command {

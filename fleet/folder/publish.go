@@ -66,9 +66,7 @@ func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
 		}
 		b.Documents = append(b.Documents, d)
 		head.Documents = append(head.Documents, fleet.EntryOf(d))
-		if body.blob != nil {
-			b.Blobs = append(b.Blobs, body.blob)
-		}
+		b.Blobs = append(b.Blobs, body.blobs...)
 	}
 	h, err := f.publish(root, body{kind: fleet.KindHead, scope: fleet.Scope(venue), content: head}, at)
 	if err != nil {
@@ -97,7 +95,7 @@ type body struct {
 	kind    fleet.Kind
 	scope   fleet.Scope
 	content any
-	blob    []byte // of a revocation list's base
+	blobs   [][]byte // of a revocation list's bases
 }
 
 // bodies gathers what the fleet has to say to a venue. Nothing that was ever said is left out: a kiosk takes a missing

@@ -5,48 +5,121 @@ package folder
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"gatehouse/fleet"
 )
 
-// maxDelta is how many changes travel inside a manifest; beyond it the base is made anew.
-const maxDelta = 1024
-
 type idSet map[[fleet.RevocationSize]byte]bool
 
-// revocations is an issuer's list as a manifest: the base that was published last with what has changed since, or a
-// new base where that is too much. So a revocation costs some bytes on the wire, whatever the length of the list.
+// revoked is what an issuer has revoked by now: the ids, and the bits of each status list.
+type revoked struct {
+	ids   idSet
+	lists statusLists
+	bits  []*bitSet
+}
+
+// revocations are an issuer's lists as a manifest: the bases that were published last with what has changed since, or
+// new bases where that is too much. So a revocation costs some bytes on the wire, whatever the length of the list.
+//
+// A pass with a place in a status list is revoked by its bit and by its id: another one with this id and without a place
+// is revoked with it, and whoever looks for an id finds it.
 func (f *Folder) revocations(issuer string) (body, error) {
 	b := body{kind: fleet.RevocationsOf(issuer), scope: fleet.ScopeAll}
+	now, err := f.readNow(issuer)
+	if err != nil {
+		return b, err
+	}
+	former, err := f.publishedList(issuer)
+	if err != nil {
+		return b, err
+	}
+	list, blobs, err := f.changes(now, former)
+	if err == nil && list.Inline() > fleet.MaxInline {
+		list, blobs, err = f.anew(now)
+	}
+	b.content, b.blobs = list, blobs
+	return b, err
+}
+
+func (f *Folder) readNow(issuer string) (*revoked, error) {
 	texts, err := f.readRevoked(issuer)
 	if err != nil {
-		return b, err
+		return nil, err
 	}
-	now := idSet{}
+	now, named := &revoked{ids: idSet{}}, map[string]bool{}
 	for _, t := range texts {
-		now[fleet.RevocationID(t)] = true
+		now.ids[fleet.RevocationID(t)], named[t] = true, true
 	}
-	base, blob, err := f.publishedBase(b)
+	if now.lists, err = f.readStatus(issuer); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(now.lists, func(a, b *statusList) int { return strings.Compare(a.uri, b.uri) })
+	for _, l := range now.lists {
+		now.bits = append(now.bits, l.bits(named))
+	}
+	return now, nil
+}
+
+// changes are the lists as what has changed since the former ones, with the blobs of their bases.
+func (f *Folder) changes(now *revoked, former *fleet.RevocationList) (fleet.RevocationList, [][]byte, error) {
+	list := fleet.RevocationList{Base: former.Base}
+	var blobs [][]byte
+	read := func(b *fleet.Base) ([]byte, error) {
+		if b == nil {
+			return nil, nil
+		}
+		blob, err := f.readBlob(b.Digest)
+		blobs = append(blobs, blob)
+		return blob, err
+	}
+	blob, err := read(former.Base)
 	if err != nil {
-		return b, err
+		return list, nil, err
 	}
 	before := splitIDs(blob)
-	delta := fleet.Delta{Add: now.without(before), Remove: before.without(now)}
-	if len(delta.Add)+len(delta.Remove) > maxDelta*fleet.RevocationSize {
-		blob = now.without(nil)
-		base = &fleet.Base{Digest: fleet.DigestOf(blob), Count: uint64(len(now))}
-		delta = fleet.Delta{}
-		if err := WriteFile(f.blobPath(base.Digest), blob, readable); err != nil {
-			return b, err
-		}
-	}
-	list := fleet.RevocationList{Base: base}
+	delta := fleet.Delta{Add: now.ids.without(before), Remove: before.without(now.ids)}
 	if len(delta.Add)+len(delta.Remove) > 0 {
 		list.Deltas = []fleet.Delta{delta}
 	}
-	b.content, b.blob = list, blob
-	return b, nil
+	for i, l := range now.lists {
+		status := fleet.StatusList{URI: l.uri, Size: l.size()}
+		if at := slices.IndexFunc(former.Lists, func(s fleet.StatusList) bool { return s.URI == l.uri }); at >= 0 {
+			status.Base = former.Lists[at].Base
+		}
+		if blob, err = read(status.Base); err != nil {
+			return list, nil, err
+		}
+		status.Flips = fleet.JoinFlips(now.bits[i].differs(&bitSet{blob}))
+		list.Lists = append(list.Lists, status)
+	}
+	return list, blobs, nil
+}
+
+// anew are the lists as bases alone.
+func (f *Folder) anew(now *revoked) (fleet.RevocationList, [][]byte, error) {
+	var list fleet.RevocationList
+	var blobs [][]byte
+	write := func(blob []byte, count int) (*fleet.Base, error) {
+		if len(blob) == 0 {
+			return nil, nil
+		}
+		blobs = append(blobs, blob)
+		b := &fleet.Base{Digest: fleet.DigestOf(blob), Count: uint64(count)}
+		return b, WriteFile(f.blobPath(b.Digest), blob, readable)
+	}
+	base, err := write(now.ids.without(nil), len(now.ids))
+	list.Base = base
+	for i, l := range now.lists {
+		bits := now.bits[i].bytes
+		base, writeErr := write(bits, min(len(bits)*8, int(l.size())))
+		err = errors.Join(err, writeErr)
+		list.Lists = append(list.Lists, fleet.StatusList{URI: l.uri, Size: l.size(), Base: base})
+	}
+	return list, blobs, err
 }
 
 // hasRevoked tells whether the list that was published last has any id, or was withdrawn and may have had some.
@@ -59,25 +132,23 @@ func (f *Folder) hasRevoked(issuer string) (bool, error) {
 	return err == nil && (l.Base != nil || len(l.Deltas) > 0), err
 }
 
-// publishedBase is the base of the list that was published last, nil if it has none.
-func (f *Folder) publishedBase(b body) (*fleet.Base, []byte, error) {
-	d, ok, err := f.published(b)
+// publishedList is the manifest that was published last, empty if there is none.
+func (f *Folder) publishedList(issuer string) (*fleet.RevocationList, error) {
+	d, ok, err := f.published(body{kind: fleet.RevocationsOf(issuer), scope: fleet.ScopeAll})
 	if err != nil || !ok || d.Withdrawn() {
-		return nil, nil, err
+		return &fleet.RevocationList{}, err
 	}
-	l, err := fleet.ReadRevocations(d)
-	if err != nil || l.Base == nil {
-		return nil, nil, err
-	}
-	path := f.blobPath(l.Base.Digest)
+	return fleet.ReadRevocations(d)
+}
+
+// readBlob reads a base that was published.
+func (f *Folder) readBlob(d fleet.Digest) ([]byte, error) {
+	path := f.blobPath(d)
 	blob, err := readFile(path)
-	if err != nil {
-		return nil, nil, err
+	if err == nil && fleet.DigestOf(blob) != d {
+		err = fmt.Errorf("folder: %s is not what was published; restore it from a copy", path)
 	}
-	if fleet.DigestOf(blob) != l.Base.Digest {
-		return nil, nil, fmt.Errorf("folder: %s is not what was published; restore it from a copy", path)
-	}
-	return l.Base, blob, nil
+	return blob, err
 }
 
 func (f *Folder) blobPath(d fleet.Digest) string {
