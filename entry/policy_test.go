@@ -54,6 +54,31 @@ func TestPolicyFaults(t *testing.T) {
 	}
 }
 
+func TestCap(t *testing.T) {
+	start := time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC)
+	at := func(fresh, hard time.Duration) entry.Bands {
+		return entry.Bands{Signed: start, FreshUntil: start.Add(fresh), HardAfter: start.Add(hard)}
+	}
+	const day = 24 * time.Hour
+	long, hour := at(100*day, 200*day), entry.Duration(time.Hour)
+	for _, c := range []struct {
+		p          entry.Policy
+		said, want entry.Bands
+	}{
+		{entry.Policy{}, long, at(12*time.Hour, 7*day)},
+		{entry.Policy{}, at(time.Hour, 2*time.Hour), at(time.Hour, 2*time.Hour)},
+		{entry.Policy{}, at(time.Hour, 200*day), at(time.Hour, 7*day)},
+		{entry.Policy{MaxHard: hour}, long, at(time.Hour, time.Hour)},
+		{entry.Policy{MaxFresh: 10 * 24 * hour}, long, at(10*day, 10*day)},
+		{entry.Policy{MaxFresh: hour, MaxHard: 24 * hour}, long, at(time.Hour, day)},
+		{entry.Policy{MaxFresh: 1000 * 24 * hour, MaxHard: 1000 * 24 * hour}, long, long},
+	} {
+		if got := c.p.Cap(c.said); got != c.want {
+			t.Errorf("max_fresh %v, max_hard %v: %v of %v, want %v", c.p.MaxFresh, c.p.MaxHard, got, c.said, c.want)
+		}
+	}
+}
+
 func TestDurationText(t *testing.T) {
 	for text, want := range map[string]time.Duration{"500ms": 500 * time.Millisecond, "24h": 24 * time.Hour, "270d": 270 * 24 * time.Hour, "0s": 0} {
 		var d entry.Duration

@@ -101,6 +101,7 @@ func FuzzConfig(f *testing.F) {
 	_, known := m.open(m.known(), m.bundle(1))
 	f.Add([]byte(m.docs["config arena"].Body()))
 	f.Add([]byte{0xa0})
+	f.Add([]byte("\xa1\x69withdrawn\xf5"))
 	f.Add([]byte{0xa1, 0x66, 'a', 'c', 'c', 'e', 'p', 't', 0xf6})
 	for _, body := range []any{
 		map[string]any{"lanes": map[string]any{"in-1": map[string]any{"pulse": "500ms", "zone": "north"}}, "private": []string{"staff"}},
@@ -131,6 +132,34 @@ func FuzzConfig(f *testing.F) {
 		}
 		if err := u.Terms().Policy.Validate(); err != nil {
 			t.Fatalf("a policy in force that is not valid: %v", err)
+		}
+	})
+}
+
+// FuzzJoin brings copies of a root that waits, as somebody hands them over: with whatever they add, the root follows
+// only by the keys that were meant to sign it.
+func FuzzJoin(f *testing.F) {
+	m := newModel(f)
+	first := m.docs["root/1"]
+	waits := m.root(2, m.keys["root"][0])
+	for _, keys := range [][]fleet.SigningKey{{m.keys["root"][0]}, {m.keys["head"][0]}, {key(f, "thief"), key(f, "another")}, nil} {
+		f.Add(m.root(2, keys...).Bytes())
+	}
+	f.Add(first.Bytes())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		other, err := fleet.ParseDocument(data)
+		if err != nil {
+			return
+		}
+		joined, err := waits.Join(other)
+		if err != nil {
+			return
+		}
+		if joined.Digest() != waits.Digest() {
+			t.Fatal("a copy changed what the root says")
+		}
+		if err := fleet.Succeeds(first, joined); err == nil {
+			t.Fatal("the root follows with one signature")
 		}
 	})
 }

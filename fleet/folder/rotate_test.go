@@ -378,3 +378,14 @@ func without(t *testing.T, o *operator, role string) {
 	check(t, os.WriteFile(o.path("root", "1"), d.Bytes(), 0o644))
 	o.known.Pin = d.Digest()
 }
+
+// A private key under another's name would sign for nothing: it is told, and no bundle is made.
+func TestKeyUnderAnothersName(t *testing.T) {
+	o := newOperator(t)
+	text, err := os.ReadFile(o.path("keys", "revocations.pem"))
+	check(t, err)
+	check(t, os.WriteFile(o.path("keys", "head.pem"), text, 0o600))
+	if _, err := o.Bundle("arena", morning); err == nil || !strings.Contains(err.Error(), "is not the key that the root has under this name") {
+		t.Errorf("got %v", err)
+	}
+}
