@@ -25,10 +25,14 @@ var ErrChain = errors.New("cache: the chain of events is broken")
 const chainWord = "gatehouse event 1"
 
 // next is the link of the event that follows the one whose link is given.
-func (l *Ledger) next(before Link, seq uint64, body []byte) (link Link) {
+func (l *Ledger) next(before Link, seq uint64, body []byte) Link {
+	return nextLink(l.id, before, seq, body)
+}
+
+func nextLink(id [16]byte, before Link, seq uint64, body []byte) (link Link) {
 	h := sha256.New()
 	h.Write([]byte(chainWord))
-	h.Write(l.id[:])
+	h.Write(id[:])
 	h.Write(before[:])
 	h.Write(binary.BigEndian.AppendUint64(nil, seq))
 	h.Write(body)
@@ -49,32 +53,47 @@ func splitEvent(key, sealed []byte) (link Link, body []byte, err error) {
 // the file.
 const chunk = 1024
 
-// CheckChain follows the chain from the first event that is kept to the last, and returns that event's number and link;
-// 0 for a ledger without events. ErrChain names the first event that is not what was recorded.
-func (l *Ledger) CheckChain(ctx context.Context) (last uint64, link Link, err error) {
-	for {
+// Chain is the events of a ledger that are kept, each of them the one that was recorded.
+type Chain struct {
+	First, Last uint64 // numbers; First is Last+1 where there is none
+	Link        Link   // at Last
+}
+
+// CheckChain follows the chain from the first event that is kept, and the hash that was kept of those before it, to the
+// last. ErrChain names the first event that is not what was recorded.
+func (l *Ledger) CheckChain(ctx context.Context) (Chain, error) {
+	var at tail
+	for begun := false; ; begun = true {
 		if err := ctx.Err(); err != nil {
-			return last, link, err
+			return Chain{}, err
 		}
 		n := 0
+		var first uint64
 		err := l.file.view(func(tx *bbolt.Tx) error {
+			t, err := readTail(tx)
+			if err != nil {
+				return l.file.damaged("its tail cannot be read")
+			}
+			if first = t.last + 1; !begun || t.last > at.last {
+				at = t // what was looked at before was pruned meanwhile
+			}
 			c := tx.Bucket(eventBucket).Cursor()
-			for key, value := c.Seek(eventKey(last + 1)); key != nil && n < chunk; key, value = c.Next() {
+			for key, value := c.Seek(eventKey(at.last + 1)); key != nil && n < chunk; key, value = c.Next() {
 				is, body, err := splitEvent(key, value)
 				if err != nil {
 					return l.file.damaged(err)
 				}
 				seq := binary.BigEndian.Uint64(key)
-				if seq != last+1 || is != l.next(link, seq, body) {
-					return fmt.Errorf("%w at event %d", ErrChain, last+1)
+				if seq != at.last+1 || is != l.next(at.link, seq, body) {
+					return fmt.Errorf("%w at event %d", ErrChain, at.last+1)
 				}
-				last, link = seq, is
+				at.last, at.link = seq, is
 				n++
 			}
 			return nil
 		})
 		if err != nil || n < chunk {
-			return last, link, err
+			return Chain{First: first, Last: at.last, Link: at.link}, err
 		}
 	}
 }

@@ -36,9 +36,9 @@ func chained(t *testing.T, events int) (*Ledger, string) {
 
 func TestChain(t *testing.T) {
 	l, path := chained(t, 3)
-	three, atThree, err := l.CheckChain(t.Context())
-	if err != nil || three != 3 || atThree == (Link{}) {
-		t.Fatalf("event %d, link %x, %v", three, atThree, err)
+	three, err := l.CheckChain(t.Context())
+	if err != nil || three.First != 1 || three.Last != 3 || three.Link == (Link{}) {
+		t.Fatalf("%+v, %v", three, err)
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -50,28 +50,28 @@ func TestChain(t *testing.T) {
 	if err := l.Record(t.Context(), &entry.Event{At: morning, Kind: entry.EventDecision}); err != nil {
 		t.Fatal(err)
 	}
-	if four, atFour, err := l.CheckChain(t.Context()); err != nil || four != 4 || atFour == atThree {
-		t.Errorf("event %d, link %x, %v", four, atFour, err)
+	if four, err := l.CheckChain(t.Context()); err != nil || four.Last != 4 || four.Link == three.Link {
+		t.Errorf("%+v, %v", four, err)
 	}
 	other, _ := chained(t, 3)
-	if _, link, _ := other.CheckChain(t.Context()); link == atThree {
+	if other, _ := other.CheckChain(t.Context()); other.Link == three.Link {
 		t.Error("two ledgers with the same events have the same link")
 	}
 	empty, _ := chained(t, 0)
-	if last, link, err := empty.CheckChain(t.Context()); last != 0 || link != (Link{}) || err != nil {
-		t.Errorf("an empty ledger: %d %x %v", last, link, err)
+	if none, err := empty.CheckChain(t.Context()); none != (Chain{First: 1}) || err != nil {
+		t.Errorf("an empty ledger: %+v %v", none, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := l.CheckChain(ctx); !errors.Is(err, context.Canceled) {
+	if _, err := l.CheckChain(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled check: %v", err)
 	}
 }
 
 func TestChainOverManyChunks(t *testing.T) {
 	l, _ := chained(t, 2*chunk)
-	if last, _, err := l.CheckChain(t.Context()); err != nil || last != 2*chunk {
-		t.Errorf("event %d, %v", last, err)
+	if all, err := l.CheckChain(t.Context()); err != nil || all.Last != 2*chunk {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 
@@ -114,7 +114,7 @@ func TestChainNoticesTampering(t *testing.T) {
 			if err := l.file.update(func(tx *bbolt.Tx) error { return c.do(tx.Bucket(eventBucket)) }); err != nil {
 				t.Fatal(err)
 			}
-			_, _, err := l.CheckChain(t.Context())
+			_, err := l.CheckChain(t.Context())
 			if !errors.Is(err, ErrChain) || err.Error() != fmt.Sprintf("%v at event %d", ErrChain, c.at) {
 				t.Errorf("got %v, want a break at event %d", err, c.at)
 			}

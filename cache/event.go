@@ -69,14 +69,17 @@ func decodeEvent(key, sealed []byte) (entry.Event, error) {
 
 // appendEvent gives an event the next number and puts it at the end of the chain.
 func (l *Ledger) appendEvent(tx *bbolt.Tx, body []byte) (uint64, error) {
+	t, err := readTail(tx)
+	if err != nil {
+		return 0, l.file.damaged("its tail cannot be read")
+	}
 	events := tx.Bucket(eventBucket)
 	events.FillPercent = 1 // only ever appended to
 	seq, err := events.NextSequence()
 	if err != nil {
 		return 0, err
 	}
-	key := eventKey(seq)
-	var before Link
+	key, before := eventKey(seq), t.link
 	if last, value := events.Cursor().Last(); last != nil {
 		if string(last) >= string(key) {
 			return 0, l.file.damaged("its events are numbered beyond the next one")
@@ -86,5 +89,10 @@ func (l *Ledger) appendEvent(tx *bbolt.Tx, body []byte) (uint64, error) {
 		}
 	}
 	link := l.next(before, seq, body)
-	return seq, events.Put(key, seal(key, slices.Concat(link[:], body)))
+	sealed := seal(key, slices.Concat(link[:], body))
+	t.bytes += kept(key, sealed)
+	if err := t.write(tx); err != nil {
+		return 0, err
+	}
+	return seq, events.Put(key, sealed)
 }

@@ -5,6 +5,7 @@ package cache
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -66,6 +67,9 @@ type Ledger struct {
 	closed bool
 	writer sync.WaitGroup
 
+	sweeping sync.Mutex
+	sweep    sweep
+
 	stall func() // for tests: the disk takes as long as this does, within each write
 }
 
@@ -85,6 +89,7 @@ func OpenLedger(path string, o LedgerOptions) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{file: f, jobs: make(chan *job, queued)}
+	rand.Read(l.sweep.pass[:]) // a kiosk that is started often looks at other uses each time
 	if err := errors.Join(l.check(), l.recover(o.At)); err != nil {
 		f.close()
 		return nil, err
@@ -93,20 +98,28 @@ func OpenLedger(path string, o LedgerOptions) (*Ledger, error) {
 	return l, nil
 }
 
-// check reads the id and sees that the newest event is the one that was numbered last.
+// check reads the id and sees that the first and the last of the kept events are there.
 func (l *Ledger) check() error {
 	return l.file.view(func(tx *bbolt.Tx) error {
 		id, err := unseal(metaID, tx.Bucket(metaBucket).Get(metaID))
 		if err != nil || copy(l.id[:], id) != len(l.id) {
 			return l.file.damaged("its id cannot be read")
 		}
+		t, err := readTail(tx)
+		if err != nil {
+			return l.file.damaged("its tail cannot be read")
+		}
 		events := tx.Bucket(eventBucket)
+		first, _ := events.Cursor().First()
 		key, value := events.Cursor().Last()
-		if key == nil && events.Sequence() == 0 {
+		if key == nil && events.Sequence() == 0 && t.last == 0 {
 			return nil
 		}
 		if len(key) != 8 || binary.BigEndian.Uint64(key) != events.Sequence() {
 			return l.file.damaged("its newest event is missing")
+		}
+		if len(first) != 8 || binary.BigEndian.Uint64(first) != t.last+1 {
+			return l.file.damaged("its oldest event is missing")
 		}
 		if _, err := unseal(key, value); err != nil {
 			return l.file.damaged("its newest event cannot be read")

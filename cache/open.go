@@ -64,7 +64,11 @@ func openFile(path string, k kind, noSync bool) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.checkHead(); err != nil {
+	if err := f.migrate(); err != nil {
+		f.close()
+		return nil, err
+	}
+	if err := f.checkBuckets(); err != nil {
 		f.close()
 		return nil, err
 	}
@@ -210,7 +214,7 @@ func (f *file) update(fn func(*bbolt.Tx) error) (err error) {
 	if err == nil || !committing {
 		return f.closed(err)
 	}
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if isFull(err) {
 		return fmt.Errorf("cache: %s: %w: %w; free some space on its partition", f.path, ErrFull, err)
 	}
 	fault := fmt.Errorf("cache: %s: %w: %w; check the card (dmesg) and restart gatehoused", f.path, ErrWrite, err)
@@ -284,12 +288,17 @@ func explain(path string, k kind, err error) error {
 		return fmt.Errorf("cache: %s: %w; the state directory must be on a partition that can be written: findmnt -T %s", path, err, filepath.Dir(path))
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("cache: %s: %w; make the state directory: install -d -m 0700 %s", path, err, filepath.Dir(path))
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case isFull(err):
 		return fmt.Errorf("cache: %s: %w: %w; free some space on its partition", path, ErrFull, err)
 	case isDamage(err):
 		return damaged(path, k, err)
 	}
 	return fmt.Errorf("cache: %s: %w", path, err)
+}
+
+// isFull tells that there was no room for a write: on the disk, under a quota or under a limit of the file's size.
+func isFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG)
 }
 
 // isDamage tells bbolt's complaints about what is in a file from those of the system about getting at it.

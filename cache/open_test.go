@@ -173,7 +173,7 @@ func newerSchema(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket(metaBucket).Put(metaSchema, seal(metaSchema, binary.BigEndian.AppendUint32(nil, schema+1)))
+		return tx.Bucket(metaBucket).Put(metaSchema, seal(metaSchema, binary.BigEndian.AppendUint32(nil, 1000)))
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)

@@ -24,15 +24,13 @@ const (
 	kindLedger kind = "ledger"
 )
 
-// schema is the layout that this version writes. A later version migrates a lower one in place after a copy.
-const schema = 1
-
-// metaBucket holds the head of a file: kind, schema and, for a ledger, its id. All values are sealed.
+// metaBucket holds the head of a file: kind, schema, id and, for a ledger, its tail. All values are sealed.
 var (
 	metaBucket = []byte("meta")
 	metaKind   = []byte("kind")
 	metaSchema = []byte("schema")
 	metaID     = []byte("id")
+	metaTail   = []byte("tail")
 )
 
 // buckets are the top-level buckets that a file of this kind is created with.
@@ -85,7 +83,7 @@ func writeHead(tx *bbolt.Tx, k kind) error {
 	rand.Read(id[:])
 	for _, kv := range [][2][]byte{
 		{metaKind, []byte(k)},
-		{metaSchema, binary.BigEndian.AppendUint32(nil, schema)},
+		{metaSchema, binary.BigEndian.AppendUint32(nil, k.schema())},
 		{metaID, id[:]},
 	} {
 		if err := meta.Put(kv[0], seal(kv[0], kv[1])); err != nil {
@@ -97,12 +95,15 @@ func writeHead(tx *bbolt.Tx, k kind) error {
 			return err
 		}
 	}
+	if k == kindLedger {
+		return tail{}.write(tx)
+	}
 	return nil
 }
 
-// checkHead reads what a file says of itself.
-func (f *file) checkHead() error {
-	return f.view(func(tx *bbolt.Tx) error {
+// readSchema reads what a file says of itself.
+func (f *file) readSchema() (schema uint32, err error) {
+	err = f.view(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(metaBucket)
 		if meta == nil {
 			return f.damaged("it has no head")
@@ -118,10 +119,22 @@ func (f *file) checkHead() error {
 		if err != nil || len(b) != 4 {
 			return f.damaged("its schema cannot be read")
 		}
-		if v := binary.BigEndian.Uint32(b); v > schema {
-			return fmt.Errorf("cache: %s: %w (schema %d, this one knows %d); install the version of gatehoused that wrote it",
-				f.path, ErrNewerSchema, v, schema)
+		schema = binary.BigEndian.Uint32(b)
+		if schema == 0 {
+			return f.damaged("its schema cannot be read")
 		}
+		if schema > f.kind.schema() {
+			return fmt.Errorf("cache: %s: %w (schema %d, this one knows %d); install the version of gatehoused that wrote it",
+				f.path, ErrNewerSchema, schema, f.kind.schema())
+		}
+		return nil
+	})
+	return schema, err
+}
+
+// checkBuckets sees that a file of the present schema has all that it was created with.
+func (f *file) checkBuckets() error {
+	return f.view(func(tx *bbolt.Tx) error {
 		for _, name := range f.kind.buckets() {
 			if tx.Bucket(name) == nil {
 				return f.damaged(fmt.Sprintf("bucket %s is missing", name))

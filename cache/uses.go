@@ -96,15 +96,21 @@ func (r *useRecord) past() []entry.PastUse {
 
 // readUses reads the record of a pass; of a pass that was never used it is empty.
 func (l *Ledger) readUses(tx *bbolt.Tx, pass entry.PassHash) (*useRecord, error) {
-	record := &useRecord{}
 	body, err := find(tx.Bucket(useBucket).Cursor(), pass[:])
 	if err != nil {
 		return nil, l.file.damaged(err)
 	}
-	if body == nil {
-		return record, nil
+	record := &useRecord{}
+	if body != nil && storedCBOR.Unmarshal(body, record) != nil {
+		return nil, l.file.damaged("the uses of a pass cannot be read")
 	}
-	if err := storedCBOR.Unmarshal(body, record); err != nil {
+	return record, nil
+}
+
+func (l *Ledger) decodeUses(key, sealed []byte) (*useRecord, error) {
+	record := &useRecord{}
+	body, err := unseal(key, sealed)
+	if err != nil || len(key) != len(entry.PassHash{}) || storedCBOR.Unmarshal(body, record) != nil {
 		return nil, l.file.damaged("the uses of a pass cannot be read")
 	}
 	return record, nil

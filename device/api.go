@@ -94,12 +94,12 @@ func (a *api) getStatus(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (a *api) getLedgerCheck(w http.ResponseWriter, r *http.Request) {
-	last, link, err := a.kiosk.ledger.CheckChain(r.Context())
+	chain, err := a.kiosk.ledger.CheckChain(r.Context())
 	if err != nil {
 		reply(w, http.StatusConflict, client.Failure{Error: err.Error()})
 		return
 	}
-	reply(w, http.StatusOK, client.Chain{Last: last, Link: hex.EncodeToString(link[:])})
+	reply(w, http.StatusOK, client.Chain{First: chain.First, Last: chain.Last, Link: hex.EncodeToString(chain.Link[:])})
 }
 
 func (a *api) postImport(w http.ResponseWriter, r *http.Request) {

@@ -27,15 +27,17 @@ func newLedgerCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Follow the chain of recorded events",
-		Long: `Check has the running kiosk follow the hashes that chain its events, from the first to the last. It exits with 1 and
-names the first event that is not the one that was recorded.`,
+		Long: `Check has the running kiosk follow the hashes that chain its events, from the first that is kept to the last. Older ones
+were pruned after the time and at the size of the local config (ledger: keep and size_mib), and the hash at the last of
+them was kept, so that the chain holds from there on. It exits with 1 and names the first event that is not the one
+that was recorded.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			chain, err := client.Dial(run).CheckLedger(cmd.Context())
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d events, each the one that was recorded; link at the last: %s\n", chain.Last, chain.Link)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "events %d to %d, each the one that was recorded; link at the last: %s\n", chain.First, chain.Last, chain.Link)
 			return err
 		},
 	}

@@ -98,10 +98,12 @@ type Ledger struct {
 	Commits uint64 `json:"commits"` // durable writes since start
 }
 
-// Chain is the answer to GET /v1/ledger/check: every event up to the last is the one that was recorded.
+// Chain is the answer to GET /v1/ledger/check: every event that is kept, from the first to the last, is the one that was
+// recorded.
 type Chain struct {
-	Last uint64 `json:"last"` // number of the last event
-	Link string `json:"link"` // the chain's hash there, in hex
+	First uint64 `json:"first"` // number of the first event; those before it were pruned
+	Last  uint64 `json:"last"`  // number of the last event; 0 before there is one
+	Link  string `json:"link"`  // the chain's hash there, in hex
 }
 
 // Condition is something that is wrong now and has lasted for a while; see gatehouse fault CODE and docs/runbook.md.

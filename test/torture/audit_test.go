@@ -91,7 +91,7 @@ func (s *stage) auditLedger(ctx context.Context, path string) error {
 		return fmt.Errorf("%w: %w", errOpen, err)
 	}
 	defer l.Close()
-	last, link, err := l.CheckChain(ctx)
+	chain, err := l.CheckChain(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOpen, err)
 	}
@@ -101,16 +101,16 @@ func (s *stage) auditLedger(ctx context.Context, path string) error {
 		}
 	}
 	mended := uint64(l.Recovered()) // events of this copy alone
-	events, err := l.Events(s.read+1, int(last-mended-s.read))
+	events, err := l.Events(s.read+1, int(chain.Last-mended-s.read))
 	if err != nil {
 		return fmt.Errorf("%w: %w", errOpen, err)
 	}
 	for _, ev := range events {
 		s.account.read(ev)
 	}
-	s.read = last - mended
+	s.read = chain.Last - mended
 	if mended == 0 {
-		s.kept = cache.Kept{ID: l.ID(), Last: last, Link: link}
+		s.kept = cache.Kept{ID: l.ID(), Last: chain.Last, Link: chain.Link}
 	}
 	s.mended += int(mended)
 	return s.account.check(len(s.lanes))
