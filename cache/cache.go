@@ -25,8 +25,11 @@ var (
 	ErrDamaged = errors.New("the database is damaged")
 	// ErrInUse: another process has the file open. Ask the running daemon instead of its file.
 	ErrInUse = errors.New("the database is in use by another process")
-	// ErrNewerSchema: a newer version of this program wrote the file. Run that version.
+	// ErrNewerSchema: a newer version of this program wrote the file. Run that version, or put back the copy that it made
+	// before it migrated the file (path + ".schema-<n>"); what was recorded since is then lost.
 	ErrNewerSchema = errors.New("the database was written by a newer version")
+	// ErrOlderSchema: an earlier version wrote the file, and nobody may migrate it now. The next start of gatehoused does.
+	ErrOlderSchema = errors.New("the database was written by an earlier version")
 	// ErrFull: the disk has no room. Nothing was written, and the file is as it was.
 	ErrFull = errors.New("the disk is full")
 	// ErrWrite: the disk did not confirm a write. It may be there or not; the file takes no more writes until it is

@@ -14,7 +14,7 @@ import (
 // InspectTrust verifies the trust store at path as OpenTrust does and changes nothing: neither is a missing one made nor
 // a damaged one set aside. It returns the terms in force, or ErrNoBelief.
 //
-// fs.ErrNotExist, ErrInUse (a daemon runs: ask that), ErrNewerSchema and ErrDamaged tell how the file is.
+// fs.ErrNotExist, ErrInUse (a daemon runs: ask that), ErrNewerSchema, ErrOlderSchema and ErrDamaged tell how the file is.
 func InspectTrust(path string, o TrustOptions) (*entry.Terms, error) {
 	f, err := inspectFile(path, kindTrust)
 	if err != nil {
@@ -49,8 +49,8 @@ func InspectLedger(ctx context.Context, path string, kept Kept) (last uint64, er
 			return 0, err
 		}
 	}
-	last, _, err = l.CheckChain(ctx)
-	return last, err
+	chain, err := l.CheckChain(ctx)
+	return chain.Last, err
 }
 
 // inspectFile opens a database for reading alone. Others may read it meanwhile; one who writes makes it ErrInUse.
@@ -65,7 +65,7 @@ func inspectFile(path string, k kind) (*file, error) {
 	}
 	err := explain(path, k, errors.Join(f.checkMeta(), f.checkSize()))
 	if err == nil {
-		err = f.checkHead()
+		err = f.checkCurrent()
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.close())

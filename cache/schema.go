@@ -132,6 +132,18 @@ func (f *file) readSchema() (schema uint32, err error) {
 	return schema, err
 }
 
+// checkCurrent sees that a file that is not to be migrated has the present schema.
+func (f *file) checkCurrent() error {
+	schema, err := f.readSchema()
+	if err == nil && schema < f.kind.schema() {
+		err = fmt.Errorf("cache: %s: %w (schema %d, this one has %d); the next start of gatehoused migrates it", f.path, ErrOlderSchema, schema, f.kind.schema())
+	}
+	if err != nil {
+		return err
+	}
+	return f.checkBuckets()
+}
+
 // checkBuckets sees that a file of the present schema has all that it was created with.
 func (f *file) checkBuckets() error {
 	return f.view(func(tx *bbolt.Tx) error {
