@@ -169,7 +169,7 @@ func (c *cuts) checkLedger(ctx context.Context, path string) error {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	defer l.Close()
-	if _, _, err := l.CheckChain(ctx); err != nil {
+	if _, err := l.CheckChain(ctx); err != nil {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	events, err := l.Events(1, 1<<20)
