@@ -87,9 +87,6 @@ func (d *doctor) checkState() {
 		return
 	}
 	free, err := diskSpace(dir)
-	if err == nil {
-		err = checkSpace(dir, free)
-	}
 	if err != nil {
 		d.fault("state folder", "", condition.DiskSpace, err)
 		return

@@ -183,11 +183,13 @@ func TestLanesAreToldApart(t *testing.T) {
 }
 
 func TestLittleSpaceIsTold(t *testing.T) {
-	if err := checkSpace("state", lowSpace); err != nil {
-		t.Error(err)
-	}
-	if err := checkSpace("state", lowSpace-1); err == nil || !strings.Contains(err.Error(), "127 MiB are left") {
-		t.Errorf("got %v", err)
+	for _, disk := range []struct {
+		free, size uint64
+		low        bool
+	}{{128 << 20, 32 << 30, false}, {128<<20 - 1, 32 << 30, true}, {0, 32 << 30, true}, {7 << 20, 64 << 20, false}, {6 << 20, 64 << 20, true}, {0, 0, false}} {
+		if err := checkSpace("state", disk.free, disk.size); errors.Is(err, errLowSpace) != disk.low {
+			t.Errorf("%+v: %v", disk, err)
+		}
 	}
 	if _, err := diskSpace(filepath.Join(t.TempDir(), "none")); err == nil {
 		t.Error("a folder that is not there has room")

@@ -17,7 +17,7 @@ import (
 )
 
 // lowSpace is how little room on the disk of the state folder is told, in bytes: a copy of a database for a migration
-// still fits, and months of events.
+// still fits, and months of events. Of a small disk it is a tenth.
 const lowSpace = 128 << 20
 
 // observe looks for what becomes wrong without anybody telling: by the passing of time, or on the disk.
@@ -30,29 +30,29 @@ func (k *kiosk) observe() {
 	unsynced, behind := k.time.observe()
 	k.health.set(condition.Clock, unsynced)
 	k.health.set(condition.ClockBehind, behind)
-	free, err := diskSpace(k.cfg.State)
-	if err == nil {
-		err = checkSpace(k.cfg.State, free)
-	}
+	_, err = diskSpace(k.cfg.State)
 	k.health.set(condition.DiskSpace, err)
 	k.observeBelief()
 }
 
-// checkSpace tells when the disk of a folder has little room left.
-func checkSpace(dir string, free uint64) error {
-	if free >= lowSpace {
-		return nil
-	}
-	return fmt.Errorf("device: %d MiB are left on the disk of %s, and less than %d are few: see df -h", free>>20, dir, lowSpace>>20)
-}
+// errLowSpace: the disk has little room left.
+var errLowSpace = errors.New("little room is left")
 
-// diskSpace is the room that is left for this user on the disk of a folder, in bytes.
+// diskSpace is the room that is left for this user on the disk of a folder, in bytes; with errLowSpace it is little.
 func diskSpace(dir string) (free uint64, err error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(dir, &fs); err != nil {
 		return 0, fmt.Errorf("device: how much room %s has: %w", dir, err)
 	}
-	return fs.Bavail * uint64(fs.Bsize), nil
+	block := uint64(fs.Bsize)
+	return fs.Bavail * block, checkSpace(dir, fs.Bavail*block, fs.Blocks*block)
+}
+
+func checkSpace(dir string, free, size uint64) error {
+	if low := min(lowSpace, size/10); free < low {
+		return fmt.Errorf("device: %w: %d MiB of %d on the disk of %s; less than %d are few, see df -h", errLowSpace, free>>20, size>>20, dir, low>>20)
+	}
+	return nil
 }
 
 // observeBelief tells how old and how whole the documents in force are.

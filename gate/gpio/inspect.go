@@ -25,18 +25,21 @@ func Inspect(cfg Config) error {
 
 func inspect(d description, cfg Config) error {
 	var errs []error
-	for _, o := range gate.Outputs() {
-		wiring := cfg.line(o)
-		if wiring.Name == "" {
-			continue
+	look := func(what, name string) {
+		if name == "" {
+			return
 		}
-		number, err := d.find(wiring.Name)
+		number, err := d.find(name)
 		if err == nil && d.lines[number].consumer != "" {
-			err = fmt.Errorf("%w: line %s of %s: %s; end that program, or the overlay that claims it", ErrHeld, wiring.Name, d.name, d.lines[number].consumer)
+			err = fmt.Errorf("%w: line %s of %s: %s; end that program, or the overlay that claims it", ErrHeld, name, d.name, d.lines[number].consumer)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("gpio: %s: %w", o, err))
+			errs = append(errs, fmt.Errorf("gpio: %s: %w", what, err))
 		}
 	}
+	for _, o := range gate.Outputs() {
+		look(string(o), cfg.line(o).Name)
+	}
+	look("passage", cfg.Passage.Name)
 	return errors.Join(errs...)
 }

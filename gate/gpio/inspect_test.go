@@ -17,10 +17,11 @@ func TestInspectTellsEveryLineAndTakesNone(t *testing.T) {
 		is  error
 		say []string
 	}{
-		"well":    {wired(Line{Name: "R"}), nil, nil},
-		"missing": {Config{Relay: Line{Name: "none"}, Red: Line{Name: "nor this"}}, ErrNoLine, []string{"relay: no such line", "red: no such line", "it has R, G"}},
-		"twice":   {wired(Line{Name: "X"}), ErrNoLine, []string{"2 lines"}},
-		"held":    {Config{Relay: Line{Name: "R"}, Green: Line{Name: "G"}}, ErrHeld, []string{"green", "other@7"}},
+		"well": {wired(Line{Name: "R"}), nil, nil},
+		"missing": {Config{Relay: Line{Name: "none"}, Red: Line{Name: "nor this"}, Passage: Input{Name: "nor that"}}, ErrNoLine,
+			[]string{"relay: no such line", "red: no such line", "passage: no such line", "it has R, G"}},
+		"twice": {wired(Line{Name: "X"}), ErrNoLine, []string{"2 lines"}},
+		"held":  {Config{Relay: Line{Name: "R"}, Green: Line{Name: "G"}}, ErrHeld, []string{"green", "other@7"}},
 	} {
 		err := inspect(c.describe(), tc.cfg)
 		if !errors.Is(err, tc.is) {
