@@ -52,7 +52,7 @@ func (l *loop) absent() entry.Passage {
 		}
 	default:
 	}
-	if l.sensing.fault() != nil {
+	if !l.sensing.watched(l.guest.came) {
 		return entry.PassageUnknown
 	}
 	l.sensing.missed()

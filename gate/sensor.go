@@ -52,7 +52,7 @@ const (
 	// stuckAfter is longer than anybody stands in a turnstile.
 	stuckAfter = 10 * time.Second
 	// readPatience is how old the last reading may be.
-	readPatience = 250 * time.Millisecond
+	readPatience = patience
 	// silentAfter is how many admissions without a passage, one after the other, are not believed any more.
 	silentAfter = 3
 	// lateAfter bounds how long after its end a passage still belongs to an admission that nobody used.
@@ -67,6 +67,7 @@ type sensing struct {
 	mu     sync.Mutex
 	read   time.Time // when the last reading came back
 	wrong  error     // of the last reading
+	blind  time.Time // when a reading last failed or was missed: nobody knows who went through meanwhile
 	unseen int       // admissions in a row without a passage
 }
 
@@ -111,7 +112,11 @@ func (s *sensing) passing() (passing bool, err error) {
 func (s *sensing) note(c *contact, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.read, s.wrong = time.Now(), nil
+	now := time.Now()
+	if err != nil || now.Sub(s.read) > readPatience {
+		s.blind = now
+	}
+	s.read, s.wrong = now, nil
 	switch {
 	case err != nil:
 		s.wrong = fmt.Errorf("%w: %w; check its wiring", ErrSensor, err)
@@ -133,6 +138,16 @@ func (s *sensing) fault() error {
 		return fmt.Errorf("%w: %d admissions in a row ended without a passage; check its wiring, or walk through", ErrSensorSilent, s.unseen)
 	}
 	return nil
+}
+
+// watched tells whether every reading since then came in time and told something.
+func (s *sensing) watched(since time.Time) bool {
+	if s.fault() != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.blind.Before(since)
 }
 
 // seen and missed count towards ErrSensorSilent.

@@ -264,6 +264,25 @@ func TestSensorThatFails(t *testing.T) {
 	}
 }
 
+// A sensor that was blind for a moment may have missed the guest.
+func TestSensorThatWasBlindForAMoment(t *testing.T) {
+	for _, m := range []gatetest.Mode{gatetest.FailNothingMoved, gatetest.Hang} {
+		t.Run(string(m), func(t *testing.T) {
+			inTurnstile(t, func(t *testing.T, s *turnstile) {
+				began := s.now()
+				done := s.enter()
+				time.Sleep(time.Second)
+				s.board.Fail("north", gatetest.Passage, m, gatetest.Lasting)
+				time.Sleep(2 * time.Second)
+				s.board.Clear("north", gatetest.Passage)
+				s.want(<-done, entry.PassageUnknown, began, awaited)
+				began = s.now()
+				s.want(<-s.enter(), entry.NotPassed, began, awaited)
+			})
+		})
+	}
+}
+
 // A contact whose wire is cut and which is usually open tells of nobody, ever: it must not give every pass its use back.
 func TestSilentSensorIsNotBelieved(t *testing.T) {
 	inTurnstile(t, func(t *testing.T, s *turnstile) {
