@@ -206,6 +206,14 @@ func (k *kiosk) status() client.Status {
 	return s
 }
 
+func documentOf(t *entry.Terms, v entry.Version, now entry.Moment) client.Document {
+	d := client.Document{Kind: v.Kind, Scope: v.Scope, Version: v.Version}
+	if bands, older := t.Lists[fleet.Kind(v.Kind).Issuer()]; older {
+		d.Freshness = string(bands.Freshness(now))
+	}
+	return d
+}
+
 // data is what the kiosk believes now.
 func (k *kiosk) data() client.Data {
 	d := client.Data{Freshness: "none", Documents: []client.Document{}}
@@ -217,7 +225,7 @@ func (k *kiosk) data() client.Data {
 	d.Signed, d.FreshUntil, d.HardAfter, d.Incomplete = t.Signed, t.FreshUntil, t.HardAfter, t.Incomplete
 	d.Freshness = string(t.Freshness(now))
 	for _, v := range t.Versions {
-		d.Documents = append(d.Documents, client.Document{Kind: v.Kind, Scope: v.Scope, Version: v.Version})
+		d.Documents = append(d.Documents, documentOf(t, v, now))
 	}
 	return d
 }

@@ -70,7 +70,11 @@ func printStatus(w io.Writer, s *client.Status) error {
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, d := range s.Data.Documents {
-		fmt.Fprintf(t, "  %s\t%s\tversion %d\n", d.Kind, d.Scope, d.Version)
+		older := ""
+		if d.Freshness != "" {
+			older = ", older than the rest: " + d.Freshness
+		}
+		fmt.Fprintf(t, "  %s\t%s\tversion %d%s\n", d.Kind, d.Scope, d.Version, older)
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -89,6 +89,8 @@ type Document struct {
 	Kind    string `json:"kind"`
 	Scope   string `json:"scope"`
 	Version uint64 `json:"version"`
+	// Freshness is that of an issuer's revocations which are older than the rest: passes of that issuer are judged by it.
+	Freshness string `json:"freshness,omitempty"`
 }
 
 // Ledger is the record.
