@@ -168,25 +168,31 @@ func (d *doctor) checkStores(ctx context.Context) {
 		return
 	}
 	floor, err := cache.OpenFloor(filepath.Join(d.cfg.State, "floor"), cache.FloorOptions{Boot: d.clock.Boot, Built: built()})
-	if err == nil {
-		err = floor.Fault()
-	}
 	if err != nil {
 		d.fault("floor", "", condition.Floor, err)
-	}
-	if floor == nil {
 		d.skip("ledger", "", "it is held to the floor")
 		return
 	}
-	if err == nil {
-		at, _ := floor.Time()
-		d.ok("floor", "", "it is %s at least", utc(at))
-		if d.clock.Wall().Before(at) {
-			d.found("clock", "", condition.ClockBehind, fmt.Sprintf("the clock says %s, and it is %s at least", utc(d.clock.Wall()), utc(at)))
-		}
-	}
+	d.checkFloor(floor)
 	d.checkTrust(floor)
 	d.checkLedger(ctx, floor)
+}
+
+func (d *doctor) checkFloor(floor *cache.Floor) {
+	if err := floor.Fault(); err != nil {
+		d.fault("floor", "", condition.Floor, err)
+		return
+	}
+	now := d.clock.Wall()
+	switch at, _ := floor.Time(); {
+	case at.Year() < 2000:
+		d.ok("floor", "", "it knows no time yet")
+	case now.Before(at):
+		d.found("clock", "", condition.ClockBehind, fmt.Sprintf("the clock says %s, and it is %s at least", utc(now), utc(at)))
+		fallthrough
+	default:
+		d.ok("floor", "", "it is %s at least", utc(at))
+	}
 }
 
 func (d *doctor) checkTrust(floor *cache.Floor) {
@@ -196,6 +202,8 @@ func (d *doctor) checkTrust(floor *cache.Floor) {
 	switch now := d.clock.Wall(); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, cache.ErrNoBelief):
 		d.found("trust store", "", condition.NoBelief, "there are no signed documents on this kiosk yet")
+	case errors.Is(err, cache.ErrOlderSchema):
+		d.skip("trust store", "", "an earlier version wrote it; the next start migrates it")
 	case errors.Is(err, cache.ErrInUse):
 		d.found("trust store", "", condition.Daemon, err.Error())
 	case err != nil:
@@ -224,6 +232,8 @@ func (d *doctor) checkLedger(ctx context.Context, floor *cache.Floor) {
 		d.ok("ledger", "", "there is none yet; the first start begins it")
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, cache.ErrChain):
 		d.fault("ledger", "", condition.LedgerLost, err)
+	case errors.Is(err, cache.ErrOlderSchema):
+		d.skip("ledger", "", "an earlier version wrote it; the next start migrates it")
 	case errors.Is(err, cache.ErrInUse):
 		d.found("ledger", "", condition.Daemon, err.Error())
 	case errors.Is(err, context.DeadlineExceeded):

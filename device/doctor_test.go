@@ -5,9 +5,11 @@ package device
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -191,5 +193,31 @@ func TestDoctorOfAStateFolderInMemory(t *testing.T) {
 	d.checkState()
 	if c := d.report.Checks[0]; c.Code != condition.State || !strings.Contains(c.Text, "is in memory") {
 		t.Errorf("%+v", c)
+	}
+}
+
+// A ledger of an earlier version is no fault: the next start migrates it, and the doctor does not.
+func TestDoctorOfALedgerThatIsYetToBeMigrated(t *testing.T) {
+	b := newBench(t)
+	packed, err := os.Open(filepath.Join("..", "cache", "testdata", "ledger-first-landing.db.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packed.Close()
+	r, err := gzip.NewReader(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	former, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(b.cfg.State, "ledger.db")
+	if err := errors.Join(os.MkdirAll(b.cfg.State, 0o700), os.WriteFile(path, former, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	wantUnwell(t, "a former ledger", newDoctor(b), "daemon warn GH-705, trust store fail GH-401, ledger skipped, scanner fail GH-101")
+	if after, err := os.ReadFile(path); err != nil || !bytes.Equal(after, former) {
+		t.Errorf("the doctor changed it: %v", err)
 	}
 }
