@@ -36,9 +36,9 @@ type lane struct {
 	unanswered int       // scans while the gate was out of service, not logged yet; of the scanner's loop alone
 	told       time.Time // when they were logged last
 
-	surprises chan gate.Surprise
-	last      entry.Decision  // the newest admission; of the answering goroutine alone
-	opened    func(time.Time) // what is to be done when the relay has risen for it; given to the gate with the grant
+	surprises chan surprise
+	last      [2]entry.Decision // the newest admission and the one before; of the answering goroutine alone
+	opened    func(time.Time)   // what is to be done when the relay has risen for it; given to the gate with the grant
 
 	mu  sync.Mutex
 	now client.Lane
@@ -55,7 +55,7 @@ const inService = "in service"
 
 func newLane(k *kiosk, cfg LaneConfig) (*lane, error) {
 	l := &lane{kiosk: k, cfg: cfg, log: k.log.With("lane", cfg.Name), health: k.health.of(cfg.Name), box: newMailbox(),
-		surprises: make(chan gate.Surprise, maxSurprises)}
+		surprises: make(chan surprise, maxSurprises)}
 	l.now = client.Lane{Name: cfg.Name, Outcomes: map[string]uint64{}}
 	var err error
 	reads := cfg.Scanner.config()
@@ -171,18 +171,14 @@ func (l *lane) serve(ctx context.Context) (err error) {
 // pass.
 func (l *lane) attend(ctx context.Context, g *gate.Gate) {
 	for {
-		select {
-		case s := <-l.surprises:
-			l.recordSurprise(ctx, s)
-			continue
-		default:
-		}
+		l.recordSurprises(ctx)
 		select {
 		case s := <-l.surprises:
 			l.recordSurprise(ctx, s)
 		case scan := <-l.box:
 			l.answer(ctx, g, scan)
 		case <-ctx.Done():
+			l.recordSurprises(ctx)
 			return
 		}
 	}
@@ -258,7 +254,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		pause(ctx, afterRefusal)
 		return
 	}
-	l.last = dec
+	l.last = [2]entry.Decision{dec, l.last[0]}
 	noted := false
 	l.opened = func(at time.Time) { l.note(dec, scan, at); noted = true }
 	passage, err := g.Admit(ctx, dec.Grant)

@@ -60,16 +60,22 @@ func (s *sensorLine) Close() error {
 	return s.line.Close()
 }
 
-// surprises are passages that end no admission, on their way from the gate to the lane's goroutine. More than these within
-// one admission tell nothing more.
+// surprise is a passage that ended no admission, on its way from the gate to the lane's goroutine, with the grant of the
+// admission that it is about.
+type surprise struct {
+	what  gate.Surprise
+	grant *entry.Grant
+}
+
+// maxSurprises wait for the lane's goroutine. More of them within one admission tell nothing more.
 const maxSurprises = 16
 
 // surprised hears of a passage from the gate's loop, which must not wait.
-func (l *lane) surprised(s gate.Surprise) {
+func (l *lane) surprised(what gate.Surprise, grant *entry.Grant) {
 	select {
-	case l.surprises <- s:
+	case l.surprises <- surprise{what, grant}:
 	default:
-		l.log.Warn("passage not recorded", "passage", s)
+		l.log.Warn("passage not recorded", "passage", what)
 	}
 }
 
@@ -84,16 +90,31 @@ func (l *lane) settle(ctx context.Context, dec entry.Decision, p entry.Passage) 
 	}
 }
 
+// recordSurprises writes down those that wait.
+func (l *lane) recordSurprises(ctx context.Context) {
+	for {
+		select {
+		case s := <-l.surprises:
+			l.recordSurprise(ctx, s)
+		default:
+			return
+		}
+	}
+}
+
 // recordSurprise writes down a passage that ended no admission. A late one takes the use that was given back.
-func (l *lane) recordSurprise(ctx context.Context, s gate.Surprise) {
-	l.log.Warn("passage", "passage", s, "event", l.last.Event)
-	if s == gate.LatePassage {
-		l.settle(ctx, l.last, entry.Passed)
+func (l *lane) recordSurprise(ctx context.Context, s surprise) {
+	var of entry.Decision
+	for _, dec := range l.last {
+		if s.grant != nil && dec.Grant == s.grant {
+			of = dec
+		}
+	}
+	l.log.Warn("passage", "passage", s.what, "event", of.Event)
+	if s.what == gate.LatePassage {
+		l.settle(ctx, of, entry.Passed)
 	}
 	now := l.kiosk.time.moment()
-	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventIncident, Lane: l.cfg.Name, Note: string(s)}
-	if s != gate.UnadmittedPassage {
-		ev.Of = l.last.Event
-	}
+	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventIncident, Lane: l.cfg.Name, Note: string(s.what), Of: of.Event}
 	l.kiosk.recorded(l.kiosk.ledger.Record(context.WithoutCancel(ctx), ev))
 }

@@ -51,7 +51,7 @@ type Decision struct {
 
 	Stale bool      // decided on data past its fresh band
 	Late  bool      // the disk did not write within the policy's deadline
-	Past  []PastUse // for already_used: when and where
+	Past  []PastUse // for already_used and passback: when and where
 
 	Grant *Grant // to open the lane; nil unless Outcome is Admit
 	Event uint64 // its event's number in the ledger; 0 when it could not be recorded, or not in time

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"gatehouse/entry"
 )
 
 // Bounds and defaults of the times in [Config].
@@ -78,8 +80,9 @@ type Config struct {
 	SensorState func(error)
 	// Opened, if set, is told when the relay was driven for an admission. It must not block.
 	Opened func(at time.Time)
-	// Surprised, if set, is told of passages that end no admission. It must not block.
-	Surprised func(Surprise)
+	// Surprised, if set, is told of passages that end no admission, with the grant of the admission that they are about, nil
+	// for none. It must not block.
+	Surprised func(Surprise, *entry.Grant)
 	// Alive, if set, is called at least once a second for as long as the loop makes progress.
 	// It must not block.
 	Alive func()
@@ -133,7 +136,7 @@ func (c Config) checked() (Config, error) {
 		c.Opened = func(time.Time) {}
 	}
 	if c.Surprised == nil {
-		c.Surprised = func(Surprise) {}
+		c.Surprised = func(Surprise, *entry.Grant) {}
 	}
 	if c.Alive == nil {
 		c.Alive = func() {}

@@ -11,6 +11,7 @@ import (
 
 // guest is what the loop knows of the newest admission's passage.
 type guest struct {
+	grant   *entry.Grant
 	came    time.Time // when the relay was about to rise; zero before the first admission
 	watched bool      // the sensor was well then
 	passed  bool
@@ -26,17 +27,17 @@ func (g guest) passage() entry.Passage {
 }
 
 // welcome begins an admission.
-func (l *loop) welcome() {
-	l.guest = guest{came: time.Now(), watched: l.sensing != nil && l.sensing.fault() == nil}
+func (l *loop) welcome(grant *entry.Grant) {
+	l.guest = guest{grant: grant, came: time.Now(), watched: l.sensing != nil && l.sensing.fault() == nil}
 }
 
 // walked takes a passage while the lane is the guest's. What began before the relay rose was somebody else.
 func (l *loop) walked(began time.Time) {
 	switch {
 	case began.Before(l.guest.came):
-		l.cfg.Surprised(UnadmittedPassage)
+		l.cfg.Surprised(UnadmittedPassage, nil)
 	case l.guest.passed:
-		l.cfg.Surprised(SecondPassage)
+		l.cfg.Surprised(SecondPassage, l.guest.grant)
 	default:
 		l.guest.passed = true
 	}
@@ -44,15 +45,19 @@ func (l *loop) walked(began time.Time) {
 
 // absent is what the end of the waiting means. A passage that was sensed and not taken yet goes before the time.
 func (l *loop) absent() entry.Passage {
-	select {
-	case began := <-l.passages:
-		l.sensing.seen()
-		if l.walked(began); l.guest.passed {
-			return entry.Passed
+	for sensed := true; sensed; {
+		select {
+		case began := <-l.passages:
+			l.sensing.seen()
+			l.walked(began)
+		default:
+			sensed = false
 		}
-	default:
 	}
-	if !l.sensing.watched(l.guest.came) {
+	if l.guest.passed {
+		return entry.Passed
+	}
+	if !l.sensing.empty(l.guest.came) {
 		return entry.PassageUnknown
 	}
 	l.sensing.missed()
@@ -68,13 +73,13 @@ func (l *loop) surprise(began time.Time) {
 	case g.passed || g.came.IsZero() || began.Before(g.came):
 	case !g.absent.IsZero() && time.Since(g.absent) < lateAfter:
 		g.passed = true
-		l.cfg.Surprised(LatePassage)
+		l.cfg.Surprised(LatePassage, g.grant)
 		return
 	case g.absent.IsZero() && time.Since(g.came) < l.cfg.Passage: // not waited for, because the sensor was not well
 		g.passed = true
 		return
 	}
-	l.cfg.Surprised(UnadmittedPassage)
+	l.cfg.Surprised(UnadmittedPassage, nil)
 }
 
 // tellSensor reports how the sensor is, if that has changed.

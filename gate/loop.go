@@ -183,7 +183,7 @@ func (l *loop) open(a *admission) step {
 		pulse := l.pulse(a.grant)
 		// The line may move at any time within a slow call, so MaxActive counts from before it.
 		latest := time.Now().Add(longestPulse)
-		l.welcome()
+		l.welcome(a.grant)
 		if err := l.relay(true); err != nil {
 			return l.fault(err)
 		}

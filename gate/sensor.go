@@ -51,8 +51,10 @@ const (
 	settledAfter = 2
 	// stuckAfter is longer than anybody stands in a turnstile.
 	stuckAfter = 10 * time.Second
-	// readPatience is how old the last reading may be.
+	// readPatience is how old the last reading may be before its driver is said to hang.
 	readPatience = patience
+	// blindAfter is how long nobody may look: half of a contact's time.
+	blindAfter = 120 * time.Millisecond
 	// silentAfter is how many admissions without a passage, one after the other, are not believed any more.
 	silentAfter = 3
 	// lateAfter bounds how long after its end a passage still belongs to an admission that nobody used.
@@ -67,6 +69,7 @@ type sensing struct {
 	mu     sync.Mutex
 	read   time.Time // when the last reading came back
 	wrong  error     // of the last reading
+	inside bool      // somebody is in the passage, or the level is not known yet
 	blind  time.Time // when a reading last failed or was missed: nobody knows who went through meanwhile
 	unseen int       // admissions in a row without a passage
 }
@@ -113,10 +116,10 @@ func (s *sensing) note(c *contact, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if err != nil || now.Sub(s.read) > readPatience {
+	if err != nil || now.Sub(s.read) > blindAfter {
 		s.blind = now
 	}
-	s.read, s.wrong = now, nil
+	s.read, s.wrong, s.inside = now, nil, !c.known || c.level || c.last
 	switch {
 	case err != nil:
 		s.wrong = fmt.Errorf("%w: %w; check its wiring", ErrSensor, err)
@@ -140,14 +143,14 @@ func (s *sensing) fault() error {
 	return nil
 }
 
-// watched tells whether every reading since then came in time and told something.
-func (s *sensing) watched(since time.Time) bool {
+// empty tells whether nobody can have gone through since then but those who were told of, and nobody is about to.
+func (s *sensing) empty(since time.Time) bool {
 	if s.fault() != nil {
 		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.blind.Before(since)
+	return !s.inside && s.blind.Before(since) && time.Since(s.read) <= blindAfter
 }
 
 // seen and missed count towards ErrSensorSilent.

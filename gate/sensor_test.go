@@ -35,9 +35,12 @@ func onTurnstile(t *testing.T) *turnstile {
 	s := &turnstile{bench: &bench{t: t, board: gatetest.New(gatetest.Config{}), began: time.Now(), ran: make(chan error, 1)}}
 	s.start(gate.Config{
 		Sensor: s.board.Sensor("north"), Passage: awaited,
-		Surprised: func(x gate.Surprise) {
+		Surprised: func(x gate.Surprise, of *entry.Grant) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
+			if (of == nil) != (x == gate.UnadmittedPassage) {
+				t.Errorf("%s is about the admission of %p", x, of)
+			}
 			s.surprises = append(s.surprises, string(x))
 		},
 		SensorState: func(err error) {
@@ -266,14 +269,22 @@ func TestSensorThatFails(t *testing.T) {
 
 // A sensor that was blind for a moment may have missed the guest.
 func TestSensorThatWasBlindForAMoment(t *testing.T) {
-	for _, m := range []gatetest.Mode{gatetest.FailNothingMoved, gatetest.Hang} {
-		t.Run(string(m), func(t *testing.T) {
+	for name, c := range map[string]struct {
+		mode gatetest.Mode
+		took time.Duration
+	}{
+		"failed once": {gatetest.FailNothingMoved, 20 * time.Millisecond}, "failed": {gatetest.FailNothingMoved, 2 * time.Second},
+		"hung as long as a contact": {gatetest.Hang, 250 * time.Millisecond}, "hung": {gatetest.Hang, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
 			inTurnstile(t, func(t *testing.T, s *turnstile) {
 				began := s.now()
 				done := s.enter()
 				time.Sleep(time.Second)
-				s.board.Fail("north", gatetest.Passage, m, gatetest.Lasting)
-				time.Sleep(2 * time.Second)
+				s.board.Fail("north", gatetest.Passage, c.mode, gatetest.Lasting)
+				s.board.SetPassing("north", true)
+				time.Sleep(c.took)
+				s.board.SetPassing("north", false)
 				s.board.Clear("north", gatetest.Passage)
 				s.want(<-done, entry.PassageUnknown, began, awaited)
 				began = s.now()
@@ -281,6 +292,16 @@ func TestSensorThatWasBlindForAMoment(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whoever is in the passage when the time is over is about to go through, also when nobody saw him enter it.
+func TestSomebodyInThePassageAtTheEnd(t *testing.T) {
+	inTurnstile(t, func(t *testing.T, s *turnstile) {
+		s.board.SetPassing("north", true)
+		time.Sleep(500 * time.Millisecond)
+		began := s.now()
+		s.want(<-s.enter(), entry.PassageUnknown, began, awaited)
+	})
 }
 
 // A contact whose wire is cut and which is usually open tells of nobody, ever: it must not give every pass its use back.
