@@ -35,6 +35,8 @@ var (
 	// ErrWrite: the disk did not confirm a write. It may be there or not; the file takes no more writes until it is
 	// opened again, which tells.
 	ErrWrite = errors.New("the disk did not confirm a write")
+	// ErrGone: the file that is open is no longer at its path. What is written is lost when it is closed.
+	ErrGone = errors.New("the database's file was moved, deleted or replaced while it is open")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("the store is closed")
 )

@@ -9,6 +9,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -193,6 +195,22 @@ func (l *Ledger) Last() (last uint64, err error) {
 		return nil
 	})
 	return last, err
+}
+
+// InPlace tells whether the open file is the one at its path: ErrGone when it was moved, deleted or replaced.
+func (l *Ledger) InPlace() error {
+	is, err := l.file.fd.Stat()
+	if err != nil {
+		return fmt.Errorf("cache: %s: %w", l.file.path, err)
+	}
+	at, err := os.Stat(l.file.path)
+	if err == nil && os.SameFile(is, at) {
+		return nil
+	}
+	if err == nil {
+		err = errors.New("another file is in its place")
+	}
+	return fmt.Errorf("cache: %s: %w: %w", l.file.path, ErrGone, err)
 }
 
 // ID is the ledger's random identity, part of the identity of each of its events, in hex.

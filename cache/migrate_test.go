@@ -79,7 +79,7 @@ func TestLedgersOfTheFirstLandingOpen(t *testing.T) {
 
 func checkFixture(t *testing.T, l *Ledger) {
 	t.Helper()
-	for n, want := range map[uint64]entry.UseState{1: entry.UseCommitted, 5: entry.UseCommitted, 6: entry.UseCommitted, 7: entry.UseAnnulled, 8: entry.UseCommitted} {
+	for n, want := range map[uint64]entry.UseState{1: entry.UseCommitted, 5: entry.UseCommitted, 6: entry.UseCommitted, 7: entry.UseAnnulled, 8: entry.UseUncertain} {
 		if got := states(t, l, passHash(n)); !slices.Equal(got, []entry.UseState{want}) {
 			t.Errorf("pass %d: %v, want %v", n, got, want)
 		}

@@ -83,6 +83,19 @@ func (k *timekeeper) moment() entry.Moment {
 	return m
 }
 
+// past is a time that has passed for certain, as far as this kiosk can know: the floor's and its own clock's. A floor that
+// a stolen key drove ahead makes nothing forgotten, nor does a wrong clock. Zero while the floor cannot be told.
+func (k *timekeeper) past() time.Time {
+	floor, err := k.floor.Time()
+	if err != nil {
+		return time.Time{}
+	}
+	if at := k.reading().At; at.Before(floor) {
+		return at
+	}
+	return floor
+}
+
 // reading is what the clocks say before the floor is asked.
 func (k *timekeeper) reading() entry.Moment {
 	boot, err := k.Boot()

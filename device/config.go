@@ -40,10 +40,13 @@ type Config struct {
 	VenueKey string `yaml:"venue_key"`
 	// Bundle is a file of signed documents that is applied at start if it is newer; optional.
 	Bundle string       `yaml:"bundle"`
+	Ledger LedgerConfig `yaml:"ledger"`
 	Lanes  []LaneConfig `yaml:"lanes"`
 
 	venueKey []byte
-	noSync   bool // leaves out the ledger's fsync: for benchmarks only
+	noSync   bool                            // leaves out the ledger's fsync: for benchmarks only
+	upkeep   time.Duration                   // in place of upkeepPeriod: for tests only
+	ledger   func(entry.Ledger) entry.Ledger // what the lanes record in, over the ledger: for tests only
 }
 
 // LaneConfig is the wiring of one lane.
@@ -141,6 +144,9 @@ func (c *Config) check() (path string, err error) {
 		if p.value == "" {
 			return "$." + p.name, errors.New("is missing")
 		}
+	}
+	if field, err := c.Ledger.check(); err != nil {
+		return "$.ledger." + field, err
 	}
 	if len(c.Lanes) == 0 {
 		return "$.lanes", errors.New("is missing; a kiosk has at least one lane")

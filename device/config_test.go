@@ -88,6 +88,8 @@ func TestConfigFaults(t *testing.T) {
 		{"pulse", "pulse: 700ms", "pulse: 1ms", "yaml:11: lanes[0].pulse: 1ms is not between 100ms and 8s"},
 		{"duration", "pulse: 700ms", "pulse: soon", "yaml:11: "},
 		{"no relay", "relay: {line: relay1}", "green: {line: green1}", "lanes[1].gpio: "},
+		{"events kept too short", "bundle: arena.bundle", "ledger: {keep: 12h}", "yaml:7: ledger.keep: 12h0m0s is not between 1d and 3650d"},
+		{"too many events", "bundle: arena.bundle", "ledger: {keep: 35d, size_mib: 4096}", "yaml:7: ledger.size_mib: 4096 is not between 16 and 1024"},
 		{"one relay for two lanes", "relay: {line: relay1}", "relay: {line: relay0}", "yaml:21: lanes[1].gpio: line relay0 is lane in-1's already"},
 		{"a sensor without its times", "relay: {line: relay1}", "relay: {line: relay1}, passage: {line: s1}", "lanes[1].turnstile_wait: is missing; write how long"},
 		{"a sensor on the relay's line", "relay: {line: relay1}", "relay: {line: relay1}, passage: {line: relay1}", "lanes[1].gpio: "},

@@ -56,6 +56,7 @@ type kiosk struct {
 	decider *entry.Decider
 	lanes   []*lane
 	started time.Time
+	began   time.Duration // how long the machine had run then
 }
 
 // Run runs the kiosk until ctx ends and leaves every lane inert. It returns an error where the kiosk cannot work at all:
@@ -63,6 +64,7 @@ type kiosk struct {
 // again, and the others work.
 func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err error) {
 	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock, log), started: hw.Clock.Wall()}
+	k.began = k.health.elapsed()
 	for _, l := range cfg.Lanes {
 		ln, err := newLane(k, l)
 		if err != nil {
@@ -86,7 +88,7 @@ func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err er
 		return err
 	}
 	group.Go(func() error { return api.serve(ctx) })
-	group.Go(func() error { return k.keepFloor(ctx) })
+	group.Go(func() error { return k.keepUp(ctx) })
 	for _, l := range k.lanes {
 		group.Go(func() error { return l.run(ctx) })
 	}
@@ -121,7 +123,11 @@ func (k *kiosk) openStores() (err error) {
 	if err := k.openLedger(); err != nil {
 		return err
 	}
-	if k.decider, err = entry.NewDecider(k.trust, k.ledger, k.ledger, k.cfg.venueKey); err != nil {
+	var ledger entry.Ledger = k.ledger
+	if k.cfg.ledger != nil {
+		ledger = k.cfg.ledger(ledger)
+	}
+	if k.decider, err = entry.NewDecider(k.trust, ledger, k.ledger, k.cfg.venueKey); err != nil {
 		return errors.Join(err, k.ledger.Close())
 	}
 	return nil
@@ -145,25 +151,6 @@ func (k *kiosk) openFloor() error {
 	k.health.set(condition.Floor, floor.Fault())
 	k.time = &timekeeper{Clock: k.hw.Clock, floor: floor}
 	return nil
-}
-
-// floorPeriod is how often the time that passed is written down: it is what a power cut can take back.
-const floorPeriod = time.Minute
-
-// keepFloor writes the floor every minute and at the end, and looks what became wrong by the passing of time.
-func (k *kiosk) keepFloor(ctx context.Context) error {
-	tick := time.NewTicker(floorPeriod)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			k.raiseFloor()
-			k.observe()
-		case <-ctx.Done():
-			k.raiseFloor()
-			return nil
-		}
-	}
 }
 
 // raiseFloor writes down what is believed and kept and the time that passed. A ledger in place of a lost one is not the

@@ -20,11 +20,12 @@ import (
 type record struct {
 	*cache.Ledger
 	lost atomic.Bool
+	gone atomic.Bool // the file is no longer where the next start looks for it
 }
 
-// Reserve takes no use while a former ledger is lost; an admission without a limit takes none anyway.
+// Reserve takes no use while a former ledger is lost, or this one will be; an admission without a limit takes none anyway.
 func (r *record) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) error {
-	if use.Limit != 0 && r.lost.Load() {
+	if use.Limit != 0 && (r.lost.Load() || r.gone.Load()) {
 		return entry.ErrLedgerLost
 	}
 	return r.Ledger.Reserve(ctx, use, ev)

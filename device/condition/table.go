@@ -17,6 +17,8 @@ const (
 	Ledger        Code = "GH-302"
 	LedgerLost    Code = "GH-303"
 	RecordStalled Code = "GH-304"
+	LedgerGone    Code = "GH-305"
+	Pruning       Code = "GH-306"
 
 	NoBelief      Code = "GH-401"
 	TrustSetAside Code = "GH-402"
@@ -90,9 +92,21 @@ var table = []Row{
 	},
 	{
 		Code: RecordStalled, Name: "record stalled", Severity: Error,
-		Meaning: "The disk takes longer to write an event than the venue allows (record_deadline). Guests are asked to wait, or admitted and recorded late where the venue says so. What waits is held in memory and lost in a power cut.",
+		Meaning: "The disk takes longer to write an event than the venue allows (record.deadline). Guests are asked to wait, or admitted and recorded late where the venue says so. What waits is held in memory and lost in a power cut.",
 		Cause:   "The card is failing, or something else keeps the disk busy.",
 		Do:      "See what is busy: iotop, dmesg. Do not pull the plug. Replace a card that stalls again and again.",
+	},
+	{
+		Code: LedgerGone, Name: "ledger gone", Severity: Error,
+		Meaning: "The file of the record was moved, deleted or replaced while the kiosk runs. What is recorded now is lost at the next start, so passes of limited use are answered out of order. All others are admitted.",
+		Cause:   "Somebody cleaned up or restored the state folder beside a running kiosk, or its disk was unmounted.",
+		Do:      "If the folder was moved, move it back: the kiosk goes on within a minute. Else put a backup in place or not, and: systemctl restart gatehoused. The start tells the loss (GH-303); import a bundle if the documents are gone as well: gatehouse import FILE.",
+	},
+	{
+		Code: Pruning, Name: "pruning", Severity: Warning, DependsOn: []Code{Ledger, RecordStalled, DiskSpace},
+		Meaning: "Old events and uses of expired passes are not removed, so the record grows. The lanes work on.",
+		Cause:   "The record's file is damaged in a part that was not read otherwise, somebody changed an event, or the disk takes no writes.",
+		Do:      "Run: gatehouse ledger check. If it names an event that was changed, keep the file for the operator. Look at the card: dmesg.",
 	},
 	{
 		Code: NoBelief, Name: "no documents", Severity: Error, DependsOn: []Code{TrustSetAside, Trust},
