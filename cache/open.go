@@ -19,6 +19,7 @@ import (
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 )
 
 // A page size of our own lets a file move between boards: a Pi 5 kernel has pages of 16 KiB.
@@ -211,6 +212,9 @@ func (f *file) update(fn func(*bbolt.Tx) error) (err error) {
 		committing = true
 		return nil
 	})
+	if err == nil {
+		err = f.confirm()
+	}
 	if err == nil || !committing {
 		return f.closed(err)
 	}
@@ -220,6 +224,24 @@ func (f *file) update(fn func(*bbolt.Tx) error) (err error) {
 	fault := fmt.Errorf("cache: %s: %w: %w; check the card (dmesg) and restart gatehoused", f.path, ErrWrite, err)
 	f.fault.Store(&fault)
 	return fault
+}
+
+// confirm finds a file system that was made read-only under the open file, as Linux does in an emergency: writes then end
+// in memory, and fsync says that all is well.
+func (f *file) confirm() error {
+	raw, err := f.fd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var fs unix.Statfs_t
+	var failed error
+	if err := raw.Control(func(fd uintptr) { failed = unix.Fstatfs(int(fd), &fs) }); err != nil {
+		return err
+	}
+	if failed == nil && fs.Flags&unix.ST_RDONLY != 0 {
+		failed = syscall.EROFS
+	}
+	return failed
 }
 
 // guard ends a transaction that panicked. It is deferred, so that its recover counts.
