@@ -80,6 +80,7 @@ func (s *stage) show(ctx context.Context, code string, times int) (a answer, err
 	if err != nil {
 		return a, err
 	}
+	s.shown = append(s.shown, code)
 	mark := s.board.Mark()
 	began := time.Now()
 	for range times {

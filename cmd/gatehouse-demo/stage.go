@@ -34,7 +34,8 @@ type stage struct {
 	kiosk   *kiosk
 	failed  bool // keep the folder: somebody wants to look at the log
 
-	imports int // bundles that changed something, each an event
+	imports int      // bundles that changed something, each an event
+	shown   []string // every code
 }
 
 const (
