@@ -176,10 +176,14 @@ func (c *cuts) checkLedger(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
-	admitted := map[entry.PassHash]int{}
+	admitted, whose := map[entry.PassHash]int{}, map[uint64]entry.PassHash{}
 	for _, ev := range events {
-		if ev.Kind == entry.EventDecision && ev.Outcome == entry.Admit {
+		switch {
+		case ev.Kind == entry.EventDecision && ev.Outcome == entry.Admit:
 			admitted[ev.Pass]++
+			whose[ev.Seq] = ev.Pass
+		case ev.Kind == entry.EventPassage && ev.Passage == entry.NotPassed:
+			admitted[whose[ev.Of]]--
 		}
 	}
 	var errs []error

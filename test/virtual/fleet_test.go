@@ -55,6 +55,16 @@ func (f venueFleet) issue(t *testing.T) string {
 	return issued.Code
 }
 
+// expired issues a ticket of yesterday.
+func (f venueFleet) expired(t *testing.T) string {
+	t.Helper()
+	claims := ticket()
+	claims.Expires = time.Now().Add(-24 * time.Hour)
+	issued, err := f.Issue(issuer, claims)
+	must(t, err)
+	return issued.Code
+}
+
 // ticketOf is a ticket and what the kiosk's ledger knows it by.
 type ticketOf struct {
 	code string
