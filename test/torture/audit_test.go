@@ -113,6 +113,9 @@ func (s *stage) auditLedger(ctx context.Context, path string) error {
 		s.kept = cache.Kept{ID: l.ID(), Last: chain.Last, Link: chain.Link}
 	}
 	s.mended += int(mended)
+	if mended > uint64(len(s.lanes)) {
+		return fmt.Errorf("%w: %d reservations are open after one life", errOpen, mended)
+	}
 	return s.account.check(len(s.lanes))
 }
 

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -110,6 +111,13 @@ func (c *crowd) next() (*pass, error) {
 	return p, nil
 }
 
+// staysAway tells whether somebody who was let in does not go through.
+func (c *crowd) staysAway() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.chance.IntN(6) == 0
+}
+
 // whoIsNew is a ticket that nobody showed yet.
 func (c *crowd) whoIsNew() (*pass, error) {
 	c.mu.Lock()
@@ -158,6 +166,9 @@ func (c *crowd) provision(dir string, lanes []*lane) (config string, err error) 
 	for _, l := range lanes {
 		text += fmt.Sprintf("  - name: %s\n    pulse: 100ms\n    refusal: 100ms\n    scanner: {port: %s, baud: 115200, same_code: 1ms}\n    gpio: {relay: {line: %s}}\n",
 			l.name, l.scanner.Path(), l.name)
+		if l.sensor {
+			text = strings.TrimSuffix(text, "}}\n") + fmt.Sprintf("}, passage: {line: %s-passage}}\n    turnstile_wait: 100ms\n    passage_timeout: 2100ms\n", l.name)
+		}
 	}
 	config = filepath.Join(dir, "gatehouse.yaml")
 	if err := os.WriteFile(filepath.Join(dir, "venue.key"), key, 0o600); err != nil {

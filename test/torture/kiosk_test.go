@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -41,13 +42,14 @@ const (
 	beforeRelay  point = "between reserve and relay"
 	afterRelay   point = "between relay and passage"
 	beforeSettle point = "between passage and settle"
+	afterSettle  point = "after settle"
 	beforeFloor  point = "between a commit of trust and the floor"
 )
 
 // said maps the points at which the kiosk writes a line to its log to what all such lines have.
 var said = map[point][]string{
-	beforeSettle: {"msg=scan", "outcome=admit"},
-	beforeFloor:  {`msg="documents applied"`},
+	afterSettle: {"msg=passage", "passage=passed"},
+	beforeFloor: {`msg="documents applied"`},
 }
 
 // runKiosk is the child: gatehoused in all but the board, and that it dies where it is told to.
@@ -62,7 +64,14 @@ func runKiosk(config, board string, at point) error {
 		lines, err := gatetest.Dial(board, l.Name)
 		return mortalLines{lines, at}, err
 	}
-	hw.Sensor = func(l device.LaneConfig) (gate.Sensor, error) { return gatetest.DialSensor(board, l.Name) }
+	hw.Sensor = func(l device.LaneConfig) (gate.Sensor, error) {
+		sensor, err := gatetest.DialSensor(board, l.Name)
+		return &mortalSensor{Sensor: sensor, at: at}, err
+	}
+	hw.Sensor = func(l device.LaneConfig) (gate.Sensor, error) {
+		sensor, err := gatetest.DialSensor(board, l.Name)
+		return &mortalSensor{Sensor: sensor, at: at}, err
+	}
 	return device.Run(context.Background(), cfg, hw, slog.New(slog.NewTextHandler(mortalLog{at}, nil)))
 }
 
@@ -88,6 +97,21 @@ func (l mortalLines) Drive(o gate.Output, active bool) error {
 		die()
 	}
 	return err
+}
+
+// mortalSensor is the contact of a lane whose kiosk may die when somebody is through and nothing is settled yet.
+type mortalSensor struct {
+	gate.Sensor
+	at     point
+	within atomic.Bool // somebody is in the passage
+}
+
+func (s *mortalSensor) Passing() (bool, error) {
+	passing, err := s.Sensor.Passing()
+	if err == nil && s.within.Swap(passing) && !passing && s.at == beforeSettle {
+		die()
+	}
+	return passing, err
 }
 
 // mortalLog is the log of a kiosk that may die after what it says.

@@ -55,6 +55,7 @@ type tally struct {
 type lane struct {
 	name    string
 	scanner *scannertest.Scanner
+	sensor  bool      // of passages
 	shown   []showing // in this round
 }
 
@@ -109,7 +110,7 @@ func (s *stage) build(seed uint64) (err error) {
 		return err
 	}
 	for _, name := range []string{"in-1", "in-2"} {
-		l := &lane{name: name, scanner: scannertest.New(filepath.Join(s.dir, name), "\r")}
+		l := &lane{name: name, scanner: scannertest.New(filepath.Join(s.dir, name), "\r"), sensor: name == "in-2"}
 		s.lanes = append(s.lanes, l)
 		if err := l.scanner.Plug(); err != nil {
 			return err
@@ -227,6 +228,7 @@ func (s *stage) release(ctx context.Context) error {
 	defer cancel()
 	errs := []error{s.board.WaitAlone(ctx)}
 	for _, l := range s.lanes {
+		s.board.SetPassing(l.name, false) // whoever was in it is through
 		errs = append(errs, l.scanner.Release())
 	}
 	return errors.Join(errs...)

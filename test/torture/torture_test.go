@@ -26,13 +26,15 @@ const (
 )
 
 func defineFlags() {
-	flag.Int(flagKills, 60, "how often the kiosk is killed")
+	flag.Int(flagKills, 40, "how often the kiosk is killed")
 	flag.Uint64(flagSeed, uint64(time.Now().UnixNano()), "of the random instants")
 }
 
 func flagValue[T any](name string) T { return flag.Lookup(name).Value.(flag.Getter).Get().(T) }
 
-func points() []point { return []point{beforeRelay, afterRelay, beforeSettle, beforeFloor} }
+func points() []point {
+	return []point{beforeRelay, afterRelay, beforeSettle, afterSettle, beforeFloor}
+}
 
 // TestTorture kills the kiosk again and again. Every fifth time it dies at a placed point, else at a random instant.
 func TestTorture(t *testing.T) {
@@ -226,6 +228,9 @@ func (s *stage) show(ctx context.Context, l *lane, p *pass) (gatetest.Edge, erro
 	e, err := s.board.Wait(ctx, at, func(e gatetest.Edge) bool {
 		return e.Lane == l.name && e.Active && (e.Output == gate.Relay || e.Output == gate.Red)
 	})
+	if err == nil && l.sensor && e.Output == gate.Relay && !s.crowd.staysAway() {
+		err = s.board.Walk(ctx, l.name)
+	}
 	for _, o := range []gate.Output{gate.Relay, gate.Red} {
 		if err == nil {
 			err = s.board.WaitLevel(ctx, l.name, o, false)
