@@ -55,12 +55,7 @@ func (l *Ledger) run(j *job) (amend bool) {
 	if late && j.drop {
 		return false
 	}
-	err := l.file.update(func(tx *bbolt.Tx) error {
-		if l.stall != nil {
-			l.stall()
-		}
-		return j.do(tx, late)
-	})
+	err := l.file.update(l.slowly(func(tx *bbolt.Tx) error { return j.do(tx, late) }))
 	if err == nil {
 		l.commits.Add(1)
 	}
@@ -69,13 +64,24 @@ func (l *Ledger) run(j *job) (amend bool) {
 	return amend
 }
 
+// slowly lets a test stall a write.
+func (l *Ledger) slowly(do func(*bbolt.Tx) error) func(*bbolt.Tx) error {
+	if l.stall == nil {
+		return do
+	}
+	return func(tx *bbolt.Tx) error {
+		l.stall()
+		return do(tx)
+	}
+}
+
 // Pending is how many writes wait or are under way, those that are held for callers who left among them.
 func (l *Ledger) Pending() int { return int(l.pending.Load()) }
 
 // amend amends jobs and returns those that could not be.
 func (l *Ledger) amend(jobs []*job) (owed []*job) {
 	for _, j := range jobs {
-		if err := l.file.update(j.amend); err != nil {
+		if err := l.file.update(l.slowly(j.amend)); err != nil {
 			owed = append(owed, j)
 		}
 	}
