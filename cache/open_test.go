@@ -237,7 +237,8 @@ func usedPages(t *testing.T, path string) (pages int) {
 	return pages
 }
 
-// Whatever happens to one page, a used pass is never taken for an unused one: it is used, or nothing can be said.
+// Whatever happens to one page, a used pass is never taken for an unused one: it is used, or nothing can be said. That
+// holds after more was written and pruned as well, and nothing of it panics.
 func TestDamagedPageNeverMakesAUsedPassUnused(t *testing.T) {
 	const passes = 400
 	eachDamage(t, filledLedger(t, passes), 60, func(t *testing.T, path string) {
@@ -249,20 +250,38 @@ func TestDamagedPageNeverMakesAUsedPassUnused(t *testing.T) {
 			return
 		}
 		defer l.Close()
-		for i := range uint64(passes) {
-			past, err := l.Uses(passHash(i))
-			if err == nil && len(past) != 1 {
-				t.Errorf("pass %d became unused", i)
-			}
-			if err != nil && !errors.Is(err, ErrDamaged) {
-				t.Errorf("pass %d: %v", i, err)
-			}
-		}
+		stillUsed(t, l, passes)
 		err = l.Reserve(t.Context(), entry.Use{Pass: passHash(7), Limit: 1}, admission("in-1"))
 		if !errors.Is(err, entry.ErrUsed) && !errors.Is(err, ErrDamaged) {
 			t.Errorf("reserve: %v", err)
 		}
+		if _, err := l.CheckChain(t.Context()); err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrChain) {
+			t.Errorf("the chain: %v", err)
+		}
+		for n := range uint64(20) { // onto pages that a damaged list of free ones may name
+			err := l.Reserve(t.Context(), entry.Use{Pass: passHash(passes + n), Limit: 1, Final: true}, admission("in-1"))
+			if err != nil && !errors.Is(err, ErrDamaged) {
+				t.Errorf("reserve another: %v", err)
+			}
+		}
+		if _, err := l.Prune(t.Context(), Retention{Bytes: 1 << 14, From: passes, Expired: morning}); err != nil && !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrChain) {
+			t.Errorf("prune: %v", err)
+		}
+		stillUsed(t, l, passes)
 	})
+}
+
+func stillUsed(t *testing.T, l *Ledger, passes uint64) {
+	t.Helper()
+	for i := range passes {
+		past, err := l.Uses(passHash(i))
+		if err == nil && len(past) != 1 {
+			t.Errorf("pass %d became unused", i)
+		}
+		if err != nil && !errors.Is(err, ErrDamaged) {
+			t.Errorf("pass %d: %v", i, err)
+		}
+	}
 }
 
 func TestSetAsideKeepsAFew(t *testing.T) {
