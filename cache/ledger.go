@@ -134,6 +134,11 @@ func (l *Ledger) check() error {
 // the event is held in memory and written later, as late, or followed by an event that says so where it was under way. While more than a few hundred
 // are held, nothing is, and the error is ctx's alone.
 func (l *Ledger) Record(ctx context.Context, ev *entry.Event) error {
+	return l.appendWith(ctx, ev, func(*bbolt.Tx) error { return nil })
+}
+
+// appendWith appends an event in the transaction that does something else first.
+func (l *Ledger) appendWith(ctx context.Context, ev *entry.Event, first func(*bbolt.Tx) error) error {
 	body, err := newBody(ev)
 	if err != nil {
 		return err
@@ -141,8 +146,11 @@ func (l *Ledger) Record(ctx context.Context, ev *entry.Event) error {
 	var seq uint64
 	note := &entry.Event{At: ev.At, Clock: ev.Clock, Kind: entry.EventIncident, Lane: ev.Lane, Late: true, Note: "recorded late"}
 	err = l.submit(ctx, &job{
-		do: func(tx *bbolt.Tx, late bool) (err error) {
-			seq, err = l.appendEvent(tx, body.of(late))
+		do: func(tx *bbolt.Tx, late bool) error {
+			err := first(tx)
+			if err == nil {
+				seq, err = l.appendEvent(tx, body.of(late))
+			}
 			return err
 		},
 		amend: func(tx *bbolt.Tx) error {

@@ -171,12 +171,21 @@ func TestSettle(t *testing.T) {
 		l := openLedger(t, ledgerPath(t))
 		seq := reserve(t, l, passHash(1), 1)
 		for _, p := range c.passages {
-			if err := l.Settle(t.Context(), seq, p); err != nil {
+			if err := l.Settle(t.Context(), ending(seq, p)); err != nil {
 				t.Fatalf("%v: %v", c.passages, err)
 			}
 		}
 		if got := states(t, l, passHash(1)); len(got) != 1 || got[0] != c.want {
 			t.Errorf("%v: %v, want %v", c.passages, got, c.want)
+		}
+		events, err := l.Events(seq+1, 10)
+		if err != nil || len(events) != len(c.passages) || l.Commits() != uint64(1+len(events)) {
+			t.Errorf("%v: recorded %+v (%v) in %d transactions", c.passages, events, err, l.Commits()-1)
+		}
+		for i, ev := range events {
+			if ev.Passage != c.passages[i] || ev.Of != seq {
+				t.Errorf("%v: recorded %+v", c.passages, ev)
+			}
 		}
 	}
 }
@@ -184,16 +193,16 @@ func TestSettle(t *testing.T) {
 func TestSettleRefusesWhatIsNotOpen(t *testing.T) {
 	l := openLedger(t, ledgerPath(t))
 	seq := reserve(t, l, passHash(1), 1)
-	if err := l.Settle(t.Context(), seq, "flown"); err == nil {
+	if err := l.Settle(t.Context(), ending(seq, "flown")); err == nil {
 		t.Error("an unheard-of passage was taken")
 	}
-	if err := l.Settle(t.Context(), seq+1, entry.Passed); !errors.Is(err, ErrNoReservation) {
+	if err := l.Settle(t.Context(), ending(seq+1, entry.Passed)); !errors.Is(err, ErrNoReservation) {
 		t.Errorf("a reservation never made: %v", err)
 	}
-	if err := l.Settle(t.Context(), seq, entry.Passed); err != nil {
+	if err := l.Settle(t.Context(), ending(seq, entry.Passed)); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Settle(t.Context(), seq, entry.NotPassed); !errors.Is(err, ErrNoReservation) {
+	if err := l.Settle(t.Context(), ending(seq, entry.NotPassed)); !errors.Is(err, ErrNoReservation) {
 		t.Errorf("a committed use was settled again: %v", err)
 	}
 	if got := states(t, l, passHash(1)); got[0] != entry.UseCommitted {
@@ -203,7 +212,7 @@ func TestSettleRefusesWhatIsNotOpen(t *testing.T) {
 
 func TestAnAnnulledUseCanBeTakenAgain(t *testing.T) {
 	l := openLedger(t, ledgerPath(t))
-	if err := l.Settle(t.Context(), reserve(t, l, passHash(1), 1), entry.NotPassed); err != nil {
+	if err := l.Settle(t.Context(), ending(reserve(t, l, passHash(1), 1), entry.NotPassed)); err != nil {
 		t.Fatal(err)
 	}
 	reserve(t, l, passHash(1), 1)
@@ -218,7 +227,7 @@ func TestReopenRemembers(t *testing.T) {
 	id := l.ID()
 	reserve(t, l, passHash(1), 1)
 	annulled := reserve(t, l, passHash(2), 1)
-	if err := l.Settle(t.Context(), annulled, entry.NotPassed); err != nil {
+	if err := l.Settle(t.Context(), ending(annulled, entry.NotPassed)); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Record(t.Context(), &entry.Event{At: morning, Kind: entry.EventStart}); err != nil {
@@ -241,11 +250,11 @@ func TestReopenRemembers(t *testing.T) {
 	if got := states(t, l, passHash(2)); got[0] != entry.UseAnnulled {
 		t.Errorf("an annulled use became %v", got)
 	}
-	events, err := l.Events(4, 10)
+	events, err := l.Events(5, 10)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := entry.Event{Seq: 4, At: morning, Kind: entry.EventPassage, Lane: "in-1", Passage: entry.PassageUnknown, Of: 1}
+	want := entry.Event{Seq: 5, At: morning, Kind: entry.EventPassage, Lane: "in-1", Passage: entry.PassageUnknown, Of: 1}
 	if len(events) != 1 || !reflect.DeepEqual(events[0], want) {
 		t.Errorf("recorded %+v, want %+v", events, want)
 	}
@@ -326,4 +335,9 @@ func TestCloseWritesWhatWaits(t *testing.T) {
 	if events, err := openLedger(t, path).Events(1, 10); err != nil || len(events) != 1 {
 		t.Errorf("%d events, %v; want the one that waited", len(events), err)
 	}
+}
+
+// ending is the event with which the reservation of another ends.
+func ending(of uint64, p entry.Passage) *entry.Event {
+	return &entry.Event{At: morning, Kind: entry.EventPassage, Lane: "in-1", Passage: p, Of: of}
 }

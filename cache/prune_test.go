@@ -166,7 +166,7 @@ func TestPruneStopsAtAnOpenReservation(t *testing.T) {
 	l, _ := aged(t, 3)
 	open := reserve(t, l, passHash(1), 1) // 4
 	annulled := reserve(t, l, passHash(2), 1)
-	if err := l.Settle(t.Context(), annulled, entry.NotPassed); err != nil {
+	if err := l.Settle(t.Context(), ending(annulled, entry.NotPassed)); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 5 {
@@ -174,16 +174,16 @@ func TestPruneStopsAtAnOpenReservation(t *testing.T) {
 	}
 	all := Retention{Before: minute(1000), From: 10}
 	prune(t, l, all)
-	keeps(t, l, 4, 10)
-	if err := l.Settle(t.Context(), open, entry.Passed); err != nil {
+	keeps(t, l, 4, 11)
+	if err := l.Settle(t.Context(), ending(open, entry.Passed)); err != nil {
 		t.Fatal(err)
 	}
 	prune(t, l, all)
-	keeps(t, l, 10, 10)
+	keeps(t, l, 10, 12)
 	if got := states(t, l, passHash(1)); !slices.Equal(got, []entry.UseState{entry.UseCommitted}) {
 		t.Errorf("the use went with its event: %v", got)
 	}
-	if err := l.Settle(t.Context(), annulled, entry.Passed); !errors.Is(err, ErrNoReservation) {
+	if err := l.Settle(t.Context(), ending(annulled, entry.Passed)); !errors.Is(err, ErrNoReservation) {
 		t.Errorf("a passage after the event was pruned: %v", err)
 	}
 }
@@ -230,7 +230,7 @@ func TestPruneUses(t *testing.T) {
 	annulled := take(6, minute(1), false)
 	take(7, minute(1), true)
 	take(7, minute(30), true) // issued again, for longer
-	if err := l.Settle(t.Context(), annulled, entry.NotPassed); err != nil {
+	if err := l.Settle(t.Context(), ending(annulled, entry.NotPassed)); err != nil {
 		t.Fatal(err)
 	}
 	known := func() (n []uint64) {
@@ -258,10 +258,10 @@ func TestPruneUses(t *testing.T) {
 			t.Errorf("%v: uses of %v are kept, want %v", c.at, got, c.want)
 		}
 	}
-	if err := l.Settle(t.Context(), annulled, entry.Passed); !errors.Is(err, ErrNoReservation) {
+	if err := l.Settle(t.Context(), ending(annulled, entry.Passed)); !errors.Is(err, ErrNoReservation) {
 		t.Errorf("a late passage of a pass that is forgotten: %v", err)
 	}
-	if err := l.Settle(t.Context(), open, entry.Passed); err != nil {
+	if err := l.Settle(t.Context(), ending(open, entry.Passed)); err != nil {
 		t.Error(err)
 	}
 	if err := l.Close(); err != nil {

@@ -104,25 +104,26 @@ func (l *Ledger) reserve(tx *bbolt.Tx, use entry.Use, taken useEntry, body []byt
 	return seq, tx.Bucket(openBucket).Put(key, seal(key, use.Pass[:]))
 }
 
-// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with an event, durably. A
-// passage that comes after the annulment commits the use again, as long as this ledger is open. ErrNoReservation when
-// the use was committed before. A context that ends counts as for Record.
-func (l *Ledger) Settle(ctx context.Context, reservation uint64, p entry.Passage) error {
+// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with the event ev.Of, and
+// appends ev, in one durable transaction. A passage that comes after the annulment commits the use again, as long as this
+// ledger is open. ErrNoReservation when the use was committed before. It fills ev.Seq; a context that ends counts as for
+// Record.
+func (l *Ledger) Settle(ctx context.Context, ev *entry.Event) error {
 	state := stateCommitted
-	switch p {
+	switch ev.Passage {
 	case entry.NotPassed:
 		state = stateAnnulled
 	case entry.Passed, entry.PassageUnknown, entry.Fault:
 	default:
-		return fmt.Errorf("cache: %q is no way in which an admission ends", p)
+		return fmt.Errorf("cache: %q is no way in which an admission ends", ev.Passage)
 	}
-	return l.submit(ctx, &job{do: func(tx *bbolt.Tx, _ bool) error {
-		r, err := l.findOpen(tx, reservation)
+	return l.appendWith(ctx, ev, func(tx *bbolt.Tx) error {
+		r, err := l.findOpen(tx, ev.Of)
 		if err != nil {
 			return err
 		}
 		return r.end(tx, state)
-	}})
+	})
 }
 
 // reservation is a use that can still change its state.

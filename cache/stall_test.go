@@ -196,7 +196,7 @@ func TestASettlementIsHeldForACallerWhoLeft(t *testing.T) {
 	l := openLedger(t, ledgerPath(t))
 	seq := reserve(t, l, passHash(1), 1)
 	release := stall(t, l)
-	err := leaveQueued(t, l, func(ctx context.Context) error { return l.Settle(ctx, seq, entry.NotPassed) })
+	err := leaveQueued(t, l, func(ctx context.Context) error { return l.Settle(ctx, ending(seq, entry.NotPassed)) })
 	if !errors.Is(err, entry.ErrLate) {
 		t.Errorf("got %v", err)
 	}

@@ -271,20 +271,16 @@ func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage, now Momen
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(dec.record.Deadline))
 	defer cancel()
-	var late error
-	if dec.lane.Sensor && dec.limit != 0 {
-		if err := d.ledger.Settle(ctx, dec.Event, p); errors.Is(err, ErrLate) {
-			late = fmt.Errorf("entry: settle event %d: %w", dec.Event, err)
-		} else if err != nil {
-			return fmt.Errorf("entry: settle event %d: %w", dec.Event, err)
-		}
-	}
 	if p == PassageUnknown && !dec.lane.Sensor {
 		return nil
 	}
 	ev := &Event{At: now.At, Clock: now.Clock, Kind: EventPassage, Lane: dec.lane.Name, Passage: p, Of: dec.Event}
-	if err := d.ledger.Record(ctx, ev); err != nil {
-		return fmt.Errorf("entry: record the passage of event %d: %w", dec.Event, err)
+	write := d.ledger.Record
+	if dec.lane.Sensor && dec.limit != 0 {
+		write = d.ledger.Settle
 	}
-	return late
+	if err := write(ctx, ev); err != nil {
+		return fmt.Errorf("entry: the end of event %d: %w", dec.Event, err)
+	}
+	return nil
 }

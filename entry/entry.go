@@ -131,9 +131,10 @@ type Ledger interface {
 	// written later, and the error is ErrLate; where there is no room to hold it the error is another.
 	Record(ctx context.Context, ev *Event) error
 
-	// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with an event. When ctx
-	// ends first it is done later, as for Record.
-	Settle(ctx context.Context, reservation uint64, p Passage) error
+	// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with the event ev.Of, as
+	// ev.Passage says, and appends ev, in one transaction: no use changes without an event that tells why. When ctx ends
+	// first the error is ErrLate, as for Record.
+	Settle(ctx context.Context, ev *Event) error
 }
 
 // History answers for previous uses without taking one.

@@ -85,7 +85,7 @@ func (l *Ledger) Record(_ context.Context, ev *entry.Event) error {
 }
 
 // Settle implements entry.Ledger.
-func (l *Ledger) Settle(_ context.Context, reservation uint64, p entry.Passage) error {
+func (l *Ledger) Settle(_ context.Context, ev *entry.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failBefore != nil {
@@ -93,14 +93,15 @@ func (l *Ledger) Settle(_ context.Context, reservation uint64, p entry.Passage) 
 	}
 	for _, past := range l.uses {
 		for i := range past {
-			if past[i].Seq == reservation {
+			if past[i].Seq == ev.Of {
 				past[i].State = entry.UseCommitted
-				if p == entry.NotPassed {
+				if ev.Passage == entry.NotPassed {
 					past[i].State = entry.UseAnnulled
 				}
 			}
 		}
 	}
+	l.append(ev)
 	return l.failAfter
 }
 
