@@ -63,7 +63,7 @@ func inspectFile(path string, k kind) (*file, error) {
 		f.release()
 		return nil, explain(path, k, err)
 	}
-	err := explain(path, k, errors.Join(f.checkMeta(), f.checkSize()))
+	err := explain(path, k, f.checkFile())
 	if err == nil {
 		err = f.checkCurrent()
 	}

@@ -84,7 +84,7 @@ func mapFile(path string, k kind, create int, noSync bool) (*file, error) {
 		f.release()
 		return nil, explain(path, k, err)
 	}
-	if err := errors.Join(f.checkMeta(), f.checkSize()); err != nil {
+	if err := f.checkFile(); err != nil {
 		f.close()
 		return nil, explain(path, k, err)
 	}
@@ -146,6 +146,14 @@ const (
 	metaOffset = 16 // of the meta within its page
 	metaSummed = 56
 )
+
+// checkFile looks for what bbolt would not notice before it is too late. A trust store is verified as a whole anyway.
+func (f *file) checkFile() error {
+	if err := errors.Join(f.checkMeta(), f.checkSize()); err != nil || f.kind != kindLedger {
+		return err
+	}
+	return f.checkPages()
+}
 
 // checkMeta wants both meta pages whole. bbolt is content with one; but if the newer one is damaged the last transaction
 // is gone without a word. (One lies within a single sector, so a power cut leaves it old or new, not broken.)
