@@ -5,10 +5,8 @@ package cache
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
-	"hash"
 	"iter"
 	"slices"
 	"time"
@@ -24,8 +22,8 @@ type blobKind struct {
 	prefix []byte // of the bucket's name
 	first  []byte // the key 0
 	parts  func(blob []byte) iter.Seq2[[]byte, []byte]
-	// sum writes the blob to a hash, part by part, and makes sure that lookups find each part where it belongs.
-	sum func(b *bbolt.Bucket, h hash.Hash) error
+	// sum hashes the blob part by part, and makes sure that lookups find each part where it belongs.
+	sum func(b *bbolt.Bucket, h *hasher) error
 }
 
 // blobKinds are the bases of hash sets and those of status lists.
@@ -84,21 +82,22 @@ func (r blobRef) check(tx *bbolt.Tx) error {
 	if b == nil {
 		return errAbsent
 	}
-	h := sha256.New()
+	h := newHasher()
+	defer h.end()
 	if err := r.sum(b, h); err != nil {
 		return err
 	}
-	if fleet.Digest(h.Sum(nil)) != r.digest {
+	if h.end() != r.digest {
 		return errBase
 	}
 	return nil
 }
 
 // A blob is built beside what is in force, in transactions of some size with pauses between them: they share the card
-// with the ledger, and no admission is to wait for more than one of them. Memory is bounded by the same size.
+// with the ledger, and few admissions are to wait for one of them. Memory is bounded by the same size.
 const (
 	buildBytes = 256 << 10
-	buildPause = 1 // times as long as the transaction before took
+	buildPause = 4 // times as long as the transaction before took
 )
 
 // errNoBlob says that fleet took a blob for stored that is not.

@@ -25,6 +25,9 @@ func InspectTrust(path string, o TrustOptions) (*entry.Terms, error) {
 	if err := t.load(); err != nil {
 		return nil, err
 	}
+	if err := t.verifyBases(); err != nil {
+		return nil, err
+	}
 	b := t.current.Load()
 	if b == nil {
 		return nil, ErrNoBelief

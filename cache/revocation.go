@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"hash"
 	"iter"
 
 	"go.etcd.io/bbolt"
@@ -82,11 +81,7 @@ func sealBlock(index, next uint16, ids []byte) (key, value []byte) {
 	return key, value
 }
 
-// sumBytes is about how many bytes are hashed at once.
-const sumBytes = 16 << 10
-
-func sumBase(b *bbolt.Bucket, h hash.Hash) error {
-	ids := make([]byte, 0, 2*sumBytes)
+func sumBase(b *bbolt.Bucket, h *hasher) error {
 	next, started := uint16(0), false
 	err := b.ForEach(func(key, value []byte) error {
 		body, err := unsealBlock(key, value)
@@ -99,20 +94,16 @@ func sumBase(b *bbolt.Bucket, h hash.Hash) error {
 		}
 		index := uint64(next) << (8 * suffixSize)
 		started, next = true, binary.BigEndian.Uint16(body)
-		for body = body[blockHead:]; len(body) > 0; body = body[suffixSize:] {
-			suffix := uint64(binary.BigEndian.Uint16(body))<<32 | uint64(binary.BigEndian.Uint32(body[2:]))
-			ids = binary.BigEndian.AppendUint64(ids, index|suffix)
+		for at := 0; at+idSize <= len(body); at += suffixSize { // the head, too, has two bytes before the suffix
+			suffix := binary.BigEndian.Uint64(body[at:]) & (1<<(8*suffixSize) - 1)
+			h.bytes = binary.BigEndian.AppendUint64(h.bytes, index|suffix)
 		}
-		if len(ids) >= sumBytes {
-			h.Write(ids)
-			ids = ids[:0]
-		}
+		h.more()
 		return nil
 	})
 	if err == nil && (!started || next != 0) {
 		err = errAbsent
 	}
-	h.Write(ids)
 	return err
 }
 

@@ -5,7 +5,6 @@ package cache
 
 import (
 	"encoding/binary"
-	"hash"
 	"iter"
 	"slices"
 
@@ -41,7 +40,7 @@ func pageParts(bits []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-func sumPages(b *bbolt.Bucket, h hash.Hash) error {
+func sumPages(b *bbolt.Bucket, h *hasher) error {
 	n, last := uint64(0), pageBytes
 	return b.ForEach(func(key, value []byte) error {
 		page, err := unseal(key, value)
@@ -52,7 +51,8 @@ func sumPages(b *bbolt.Bucket, h hash.Hash) error {
 			return errAbsent
 		}
 		n, last = n+1, len(page)
-		h.Write(page)
+		h.bytes = append(h.bytes, page...)
+		h.more()
 		return nil
 	})
 }

@@ -44,6 +44,9 @@ type Trust struct {
 	aside   error // why and where the former file was set aside; nil if it was not
 	spoiled atomic.Bool
 
+	checked     chan struct{}            // closed when the bases found at start are known to be whole
+	revocations []fleet.RevocationUpdate // that are to be checked
+
 	apply   sync.Mutex      // one Apply at a time, or Close
 	stored  map[string]bool // names of the buckets of blobs that are whole: hashed at start or built since
 	closed  bool
@@ -56,25 +59,23 @@ var _ entry.Knowledge = (*Trust)(nil)
 // from the pin. A file that is damaged, or whose documents are not what the pinned root vouches for, is not believed: it
 // is set aside as path.corrupt-<n> and a clean one begun, which SetAside then tells.
 //
+// The bases of revocations, which can be large, are hashed while OpenTrust has returned already. Nothing is decided before
+// that is done: Belief waits for it, and so does all else but Believed.
+//
 // ErrInUse, ErrNewerSchema, fleet.ErrUnsupported and what the system says of the file are errors and change nothing.
 func OpenTrust(path string, o TrustOptions) (*Trust, error) {
 	t, err := openTrust(path, o)
-	if err == nil || !errors.Is(err, ErrDamaged) {
+	switch {
+	case err == nil:
+		go t.checkBases(o)
+		return t, nil
+	case errors.Is(err, ErrDamaged):
+		if t, err = beginTrust(path, o, err); err == nil {
+			close(t.checked)
+		}
 		return t, err
 	}
-	aside, asideErr := setAside(path)
-	if asideErr != nil {
-		return nil, errors.Join(err, asideErr)
-	}
-	t, fresh := openTrust(path, o)
-	if fresh != nil {
-		return nil, errors.Join(err, fresh)
-	}
-	t.aside = fmt.Errorf("cache: the trust store was set aside as %s and a clean one begun; import a bundle: %w", aside, err)
-	if o.Log != nil {
-		o.Log.Error("trust store set aside", "file", aside, "err", err)
-	}
-	return t, nil
+	return nil, err
 }
 
 func openTrust(path string, o TrustOptions) (*Trust, error) {
@@ -90,8 +91,53 @@ func openTrust(path string, o TrustOptions) (*Trust, error) {
 	return t, nil
 }
 
+// beginTrust sets a damaged file aside and begins a clean one.
+func beginTrust(path string, o TrustOptions, damage error) (*Trust, error) {
+	aside, err := setAside(path)
+	if err != nil {
+		return nil, errors.Join(damage, err)
+	}
+	t, err := openTrust(path, o)
+	if err != nil {
+		return nil, errors.Join(damage, err)
+	}
+	t.aside = fmt.Errorf("cache: the trust store was set aside as %s and a clean one begun; import a bundle: %w", aside, damage)
+	if o.Log != nil {
+		o.Log.Error("trust store set aside", "file", aside, "err", damage)
+	}
+	return t, nil
+}
+
+// checkBases hashes the bases of the revocations in force. Until it is done nobody else has the file.
+func (t *Trust) checkBases(o TrustOptions) {
+	defer close(t.checked)
+	damage := t.verifyBases()
+	if damage == nil {
+		return
+	}
+	t.current.Store(nil)
+	_ = t.file.close() // it is damaged
+	fresh, err := beginTrust(t.file.path, o, damage)
+	if err != nil {
+		t.spoiled.Store(true)
+		t.file.fault.Store(&err)
+		return
+	}
+	t.file, t.aside, t.floor, t.stored = fresh.file, fresh.aside, fresh.floor, fresh.stored
+}
+
+func (t *Trust) verifyBases() error {
+	return t.file.view(func(tx *bbolt.Tx) error {
+		if err := checkBlobs(tx, t.revocations); err != nil {
+			return t.file.damaged(err)
+		}
+		t.revocations = nil
+		return nil
+	})
+}
+
 func newTrust(f *file, o TrustOptions) *Trust {
-	return &Trust{file: f, pin: o.Pin, place: o.Place, floor: o.Floor, stored: map[string]bool{}}
+	return &Trust{file: f, pin: o.Pin, place: o.Place, floor: o.Floor, stored: map[string]bool{}, checked: make(chan struct{})}
 }
 
 // load verifies the stored documents anew. They were believed when their time had come; the clock of a kiosk that just
@@ -110,9 +156,7 @@ func (t *Trust) load() error {
 		return t.file.damaged(err)
 	}
 	return t.file.view(func(tx *bbolt.Tx) error {
-		if err := checkBlobs(tx, u.Revocations()); err != nil {
-			return t.file.damaged(err)
-		}
+		t.revocations = u.Revocations()
 		b := newBelief(t, tx.ID(), u)
 		maps.Copy(t.stored, b.blobs)
 		t.current.Store(b)
@@ -123,6 +167,7 @@ func (t *Trust) load() error {
 // Belief returns what is believed now. ErrNoBelief before the first bundle; ErrDamaged, ErrWrite or ErrClosed when the
 // file can no longer be asked.
 func (t *Trust) Belief() (entry.Belief, error) {
+	<-t.checked
 	if fault := t.file.fault.Load(); fault != nil {
 		return nil, *fault
 	}
@@ -143,7 +188,10 @@ func (t *Trust) Believed() Believed {
 }
 
 // SetAside tells why and where to OpenTrust set a former file aside, matching ErrDamaged; nil when it did not.
-func (t *Trust) SetAside() error { return t.aside }
+func (t *Trust) SetAside() error {
+	<-t.checked
+	return t.aside
+}
 
 // Apply verifies a bundle against what is known and puts it in force, in one transaction; it is the only writer of
 // trust. What is large, the bases of revocation lists, it builds before that, beside what is in force and in small steps,
@@ -152,6 +200,7 @@ func (t *Trust) SetAside() error { return t.aside }
 //
 // On any error what was in force stays. The errors are those of fleet.Open, ErrFull, and those of a file.
 func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (changed []string, err error) {
+	<-t.checked
 	t.apply.Lock()
 	defer t.apply.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -286,6 +335,7 @@ func (t *Trust) damaged(err error) error {
 // Close waits for an Apply under way and releases the file. One in which damage was found is set aside now, so that the
 // next OpenTrust begins a clean one.
 func (t *Trust) Close() error {
+	<-t.checked
 	t.apply.Lock()
 	defer t.apply.Unlock()
 	if t.closed {

@@ -78,10 +78,15 @@ func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err er
 	}
 	defer func() { err = errors.Join(err, k.trust.Close(), k.ledger.Close()) }()
 	k.raiseFloor() // before anything is admitted: a ledger that is lost from here on leaves a trace
-	k.importConfigured(ctx)
-	k.observe()
+	believes := k.trust.Believed().Marks != nil
+	if !believes {
+		k.takeUp(ctx)
+	}
 
 	group, ctx := errgroup.WithContext(ctx)
+	if believes {
+		group.Go(func() error { k.takeUp(ctx); return nil })
+	}
 	api, err := k.listen()
 	if err != nil {
 		k.restLanes()
@@ -98,6 +103,14 @@ func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err er
 	notify(log, daemon.SdNotifyStopping)
 	k.log.Info("kiosk stopped", "venue", cfg.Venue, "kiosk", cfg.Kiosk)
 	return err
+}
+
+// takeUp looks into the bundle of the config. A kiosk that has believed something does not wait for that: at most starts
+// the bundle says nothing new, and it can be large. No pass is decided on before what is stored is known to be whole.
+func (k *kiosk) takeUp(ctx context.Context) {
+	k.health.set(condition.TrustSetAside, k.trust.SetAside())
+	k.importConfigured(ctx)
+	k.observe()
 }
 
 // openStores opens both databases and the decider over them.
@@ -119,7 +132,6 @@ func (k *kiosk) openStores() (err error) {
 			err = errors.Join(err, k.trust.Close())
 		}
 	}()
-	k.health.set(condition.TrustSetAside, k.trust.SetAside())
 	if err := k.openLedger(); err != nil {
 		return err
 	}

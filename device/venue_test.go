@@ -24,6 +24,7 @@ type venue struct {
 	issuer  credential.SigningKey
 	policy  entry.Policy
 	revoked []string
+	base    []byte // of revoked ids, as a blob has them
 	signed  time.Time
 	version uint64
 }
@@ -89,12 +90,17 @@ func (v *venue) bundle() []byte {
 	if len(ids) == 0 {
 		list.Deltas = nil
 	}
+	var blobs [][]byte
+	if v.base != nil {
+		list.Base = &fleet.Base{Digest: fleet.DigestOf(v.base), Count: uint64(len(v.base) / fleet.RevocationSize)}
+		blobs = [][]byte{v.base}
+	}
 	revocations := v.sign(fleet.RevocationsOf("arena"), fleet.ScopeAll, v.version, list)
 	head := v.sign(fleet.KindHead, "arena", v.version, &fleet.Head{
 		FreshUntil: uint64(v.signed.Add(time.Hour).Unix()), HardAfter: uint64(v.signed.AddDate(0, 0, 7).Unix()),
 		Documents: []fleet.Entry{fleet.EntryOf(root), fleet.EntryOf(issuers), fleet.EntryOf(config), fleet.EntryOf(revocations)},
 	})
-	b := &fleet.Bundle{Documents: []fleet.Document{root, issuers, config, revocations, head}}
+	b := &fleet.Bundle{Documents: []fleet.Document{root, issuers, config, revocations, head}, Blobs: blobs}
 	text, err := b.Encode()
 	v.must(err)
 	return text

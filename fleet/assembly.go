@@ -147,7 +147,7 @@ func (o *opening) openList(a *assembly, d Document) (*RevocationList, error) {
 		if b == nil || o.held[b.Digest] {
 			return nil
 		}
-		blob, ok := o.blobs[b.Digest]
+		blob, ok := o.blob(b.Digest)
 		if !ok {
 			a.missing = append(a.missing, fmt.Sprintf("%s: the blob %s", d, b.Digest))
 			return nil

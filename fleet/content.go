@@ -38,7 +38,8 @@ func (o *opening) revocations(issuer string, version uint64, l *RevocationList) 
 		if b == nil || o.held[b.Digest] {
 			return nil
 		}
-		return o.blobs[b.Digest]
+		bytes, _ := o.blob(b.Digest)
+		return bytes
 	}
 	r := RevocationUpdate{Issuer: issuer, Version: version, Base: l.Base, Blob: blob(l.Base), Overlay: l.Overlay()}
 	for _, s := range l.Lists {

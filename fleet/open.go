@@ -53,12 +53,13 @@ func Open(known Known, b *Bundle, at time.Time) (*Update, error) {
 
 // opening is the state of one Open.
 type opening struct {
-	known Known
-	at    time.Time
-	pool  map[name][]*candidate
-	blobs map[Digest][]byte // brought
-	held  map[Digest]bool   // stored already
-	marks marks             // that bind; a replaced role's are gone
+	known   Known
+	at      time.Time
+	pool    map[name][]*candidate
+	blobs   map[Digest][]byte // brought; made when one is wanted first
+	held    map[Digest]bool   // stored already
+	brought [][]byte
+	marks   marks // that bind; a replaced role's are gone
 	// others are documents of other kiosks of this venue: they travel in its bundle and are not kept.
 	others []Document
 	chain  []*authority // from the pinned root to the newest
@@ -76,7 +77,7 @@ type candidate struct {
 func newOpening(known Known, at time.Time) *opening {
 	o := &opening{
 		known: known, at: at,
-		pool: map[name][]*candidate{}, blobs: map[Digest][]byte{}, held: map[Digest]bool{},
+		pool: map[name][]*candidate{}, held: map[Digest]bool{},
 	}
 	for _, d := range known.Blobs {
 		o.held[d] = true
@@ -107,10 +108,21 @@ func (o *opening) gather(b *Bundle) error {
 			return fmt.Errorf("%w: %s; this kiosk is %s: import the bundle that was made with --venue %s", ErrScope, d, o.known.Place, o.known.Place.Venue)
 		}
 	}
-	for _, blob := range b.Blobs {
-		o.blobs[DigestOf(blob)] = blob
-	}
+	o.brought = b.Blobs
 	return nil
+}
+
+// blob looks for a blob among those that were brought. They are hashed when the first is wanted: a bundle that says nothing
+// new, as at each start, costs none of that.
+func (o *opening) blob(d Digest) (blob []byte, ok bool) {
+	if o.blobs == nil {
+		o.blobs = map[Digest][]byte{}
+		for _, b := range o.brought {
+			o.blobs[DigestOf(b)] = b
+		}
+	}
+	blob, ok = o.blobs[d]
+	return blob, ok
 }
 
 func (o *opening) add(d Document, brought bool) {

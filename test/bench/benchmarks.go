@@ -39,6 +39,8 @@ func benchmarks() []benchmark {
 		scan("BenchmarkScanToRelay", "raw signature check + one fsynced bbolt commit", 1.5),
 		scan("BenchmarkScanToRelayNoSync", "the same floor without fsync", 3),
 		scan("BenchmarkScanFloor", "", 0),
+		{"./device", "BenchmarkScanToRelayFull", "200x", 5, "p50-µs", "µs", "a kiosk that remembers and revokes nothing", 1.05},
+		{"./device", "BenchmarkScanToRelayWhileApplying", "400x", 5, "p99-µs", "µs", "p99 of the same kiosk at rest, in turn", 2},
 	}
 }
 
