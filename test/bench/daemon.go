@@ -118,25 +118,6 @@ func kioskProgram(dir, name string, revoked int) (*program, error) {
 	return &program{args: []string{filepath.Join(dir, "gatehoused"), "-config", config}, revoked: revoked, kiosk: true}, nil
 }
 
-// run starts the program once and stops it. At its last start a kiosk's memory is read.
-func (p *program) run(ctx context.Context, m *manager, first, last bool) (rows []row, err error) {
-	process, err := m.start(ctx, p.args)
-	if err != nil {
-		return nil, err
-	}
-	if !first {
-		p.ready = append(p.ready, process.ready)
-	}
-	if last && p.kiosk {
-		if rows, err = memory(ctx, process); p.revoked > 0 {
-			for i := range rows {
-				rows[i].Name += "/1M-revoked"
-			}
-		}
-	}
-	return rows, errors.Join(err, process.stop())
-}
-
 func median(d []time.Duration) time.Duration {
 	slices.Sort(d)
 	return d[len(d)/2]
