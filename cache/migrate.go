@@ -4,6 +4,7 @@
 package cache
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 
 // steps lead a database of each kind from schema 1 to the present one, in order: the first from 1 to 2, and so on.
 var steps = map[kind][]func(*file, *bbolt.Tx) error{
-	kindTrust:  {},
+	kindTrust:  {dropOverlays},
 	kindLedger: {countEvents},
 }
 
@@ -94,6 +95,22 @@ func DropCopies(path string) (dropped []string, err error) {
 		dropped = append(dropped, c)
 	}
 	return dropped, nil
+}
+
+// dropOverlays frees what the trust store of schema 1 kept of revocations beside their bases: the manifests say it all, and
+// a version that knows schema 1 alone would miss it.
+func dropOverlays(_ *file, tx *bbolt.Tx) error {
+	var former [][]byte
+	err := tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+		if string(name) == "revocations" || bytes.HasPrefix(name, []byte("over\x00")) {
+			former = append(former, slices.Clone(name))
+		}
+		return nil
+	})
+	for _, name := range former {
+		err = errors.Join(err, tx.DeleteBucket(name))
+	}
+	return err
 }
 
 // countEvents begins the tail of a ledger of schema 1, and chains the events of one that was begun before there was a

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -122,6 +123,20 @@ func TestTrustOfTheFirstLandingOpens(t *testing.T) {
 	}
 	expect(t, believe(t, trust), entry.Revoked, "lost", "stolen")
 	expect(t, believe(t, trust), entry.NotRevoked, "mine")
+	err = trust.file.view(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(name []byte, _ *bbolt.Bucket) error {
+			if strings.HasPrefix(string(name), "over") || string(name) == "revocations" {
+				t.Errorf("bucket %q of the former layout is left", name)
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path + ".schema-1"); err != nil {
+		t.Errorf("no copy of the former file: %v", err)
+	}
 }
 
 // A migration that is cut off leaves the file as it was, and the next start does it again.
