@@ -163,7 +163,7 @@ type Kept struct {
 }
 
 // Raise notes what is believed and kept, and writes it with the time that passed. The time falls only where the keys for
-// heads were replaced since the floor was written.
+// heads were replaced since the floor was written, or the documents of another fleet are believed now.
 func (f *Floor) Raise(b Believed, k Kept) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -172,7 +172,7 @@ func (f *Floor) Raise(b Believed, k Kept) error {
 		return err
 	}
 	before := f.record
-	if b.Pin == f.record.Pin && b.HeadRoot > rootVersion(f.record.Marks) {
+	if b.Pin == f.record.Pin && b.HeadRoot > rootVersion(f.record.Marks) || b.Marks != nil && b.Pin != f.record.Pin {
 		now = max(f.built.UnixNano(), 0) // of an unknown build, 1970
 	}
 	if !b.Signed.IsZero() {

@@ -206,6 +206,9 @@ func TestPoisonedTimeIsFreedByANewRoot(t *testing.T) {
 		{"a new root of another fleet", Believed{Signed: morning, Pin: fleet.DigestOf(nil), HeadRoot: 9}, poison},
 		{"the key is replaced", Believed{Signed: morning, Pin: pin, Marks: under(3), HeadRoot: 3}, morning},
 		{"it is told again later", Believed{Signed: morning.Add(-time.Hour), Pin: pin, Marks: under(3), HeadRoot: 3}, morning},
+		{"poisoned again", Believed{Signed: poison, Pin: pin, Marks: under(3), HeadRoot: 3}, poison},
+		{"nothing is believed yet", Believed{}, poison},
+		{"the kiosk has another fleet", Believed{Signed: morning, Pin: fleet.DigestOf(nil), Marks: under(1)}, morning},
 	} {
 		if err := f.Raise(step.b, Kept{}); err != nil {
 			t.Fatal(err)

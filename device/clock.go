@@ -71,15 +71,22 @@ type timekeeper struct {
 	syncRun time.Duration // how long the machine had run then
 }
 
-// moment is now. A synced wall clock is taken as it is. When the sync is gone the last synced time goes on with
+// skew is how far a clock that is right may be behind the floor: the clocks of those who sign are not the kiosk's.
+const skew = time.Minute
+
+// moment is now, never before the floor. A synced wall clock is taken as it is. When the sync is gone the last synced time goes on with
 // CLOCK_BOOTTIME, so that whoever sets the wall clock moves nothing. Without any sync the wall clock is taken where it is
 // not behind the floor, else the floor.
 func (k *timekeeper) moment() entry.Moment {
 	floor, floorErr := k.floor.Time()
 	m := k.reading()
-	if floorErr == nil && m.At.Before(floor) {
+	if floorErr != nil || !m.At.Before(floor) {
+		return m
+	}
+	if floor.Sub(m.At) > skew {
 		return entry.Moment{At: floor, Clock: entry.ClockBehind}
 	}
+	m.At = floor
 	return m
 }
 

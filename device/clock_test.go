@@ -83,6 +83,19 @@ func TestClockOf1970(t *testing.T) {
 	}
 }
 
+// The clock of who signs may be a little ahead of the kiosk's. The floor then goes on with both, and never would be reached.
+func TestClockALittleBehindTheFloor(t *testing.T) {
+	floor := winter.Add(-time.Hour)
+	h := &handClock{wall: floor.Add(-skew), synced: true, boot: cache.Boot{ID: "one"}}
+	k := newTimekeeper(t, h)
+	expectMoment(t, k, floor, entry.ClockSynced)
+	if unsynced, behind := k.observe(); unsynced != nil || behind != nil || !k.at().Equal(floor) {
+		t.Errorf("conditions %v, %v; documents are believed by %v", unsynced, behind, k.at())
+	}
+	h.set(func(h *handClock) { h.wall = h.wall.Add(-time.Second) })
+	expectMoment(t, k, floor, entry.ClockBehind)
+}
+
 // Once synced, nobody moves the kiosk's time by setting the wall clock: by minutes, a day or ten years, either way.
 func TestWallClockJumps(t *testing.T) {
 	for _, jump := range []time.Duration{5 * time.Minute, 24 * time.Hour, 10 * 365 * 24 * time.Hour} {

@@ -160,8 +160,22 @@ func (k *kiosk) openFloor() error {
 	if err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
-	k.health.set(condition.Floor, floor.Fault())
+	k.health.set(condition.Floor, floorFault(floor, k.cfg.State))
 	k.time = &timekeeper{Clock: k.hw.Clock, floor: floor}
+	return nil
+}
+
+// floorFault tells what is wrong with a floor, before the databases are opened: who takes its files away makes the kiosk
+// forget what it cannot have been before, and the databases are the trace.
+func floorFault(floor *cache.Floor, state string) error {
+	if err := floor.Fault(); err != nil || floor.Ledger().ID != "" {
+		return err
+	}
+	for _, name := range []string{"trust.db", "ledger.db"} {
+		if _, err := os.Stat(filepath.Join(state, name)); err == nil {
+			return fmt.Errorf("device: the floor is gone, and %s is there: what the databases and new documents say is all that is known of the past", name)
+		}
+	}
 	return nil
 }
 

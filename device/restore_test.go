@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/credential"
 	"gatehouse/device/client"
+	"gatehouse/device/condition"
 )
 
 // keep copies a file of the kiosk's state, and returns what puts it back.
@@ -108,6 +109,29 @@ func TestLedgerThatIsPutBack(t *testing.T) {
 	b.mustHalt()
 	b.start()
 	b.expect("already_used", fresh)
+}
+
+// Without the floor nothing tells that a ledger was put back; that the floor is gone is told.
+func TestFloorThatIsGone(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.importBundle()
+	used := b.pass(credential.Claims{})
+	b.expect("ok", used)
+	b.mustHalt()
+	for _, name := range []string{"floor.a", "floor.b"} {
+		b.venue.must(os.Remove(filepath.Join(b.cfg.State, name)))
+	}
+	b.start()
+	b.expect("already_used", used)
+	b.waitStatus("the condition", func(s *client.Status) bool {
+		return len(s.Conditions) == 1 && s.Conditions[0].Code == string(condition.Floor) && strings.Contains(s.Conditions[0].Text, "gone")
+	})
+	b.mustHalt()
+	b.start() // the floor is there again
+	if s := b.waitStatus("status", func(*client.Status) bool { return true }); len(s.Conditions) != 0 {
+		t.Errorf("conditions: %+v", s.Conditions)
+	}
 }
 
 // The limit: a whole card that is put back, both databases with the floor, is a kiosk of that day, and nothing on it can

@@ -125,6 +125,7 @@ func (o *opening) collect(u *Update, newest, a *assembly, heads []Document) {
 	for _, d := range newest.sorted() {
 		keep(d)
 	}
+	u.marks = append(u.marks, o.marks.elsewhere(o.known.Place)...)
 }
 
 func (a *assembly) sorted() []Document {

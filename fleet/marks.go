@@ -4,6 +4,7 @@
 package fleet
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -85,17 +86,40 @@ func (ms marks) join(other marks) error {
 func (o *opening) openMarks() error {
 	o.marks = marksOf(o.known.Marks)
 	floor := marksOf(o.known.Floor)
-	head := name{KindHead, Scope(o.known.Place.Venue)}
 	for _, ms := range []marks{o.marks, floor} {
-		_, bound := ms[head]
+		bound := ms.hasHead()
 		if err := ms.under(o.chain); err != nil {
 			return err
 		}
-		if _, binds := ms[head]; bound && !binds {
+		if bound && !ms.hasHead() {
 			o.headRoot = o.root().doc.Version()
 		}
 	}
 	return o.marks.join(floor)
+}
+
+// hasHead tells whether a head binds, of this venue or of one where the kiosk was before: one role signs them all.
+func (ms marks) hasHead() bool {
+	for n := range ms {
+		if n.kind == KindHead {
+			return true
+		}
+	}
+	return false
+}
+
+// elsewhere are the marks of other places, in order. A kiosk that is moved, and later moved back, has not been there
+// before otherwise.
+func (ms marks) elsewhere(p Place) (list []Mark) {
+	for n, m := range ms {
+		if !p.has(n.scope) {
+			list = append(list, m)
+		}
+	}
+	slices.SortFunc(list, func(x, y Mark) int {
+		return cmp.Or(cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Scope, y.Scope))
+	})
+	return list
 }
 
 // everMarked tells of each name that was in force here once, whoever signs for it now.

@@ -4,7 +4,9 @@
 package fleet_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"gatehouse/fleet"
 )
@@ -86,4 +88,50 @@ func TestFloorOfAnotherPast(t *testing.T) {
 	k.Floor = other.Marks
 	m.refused(k, nil, fleet.ErrConflict)
 	m.refused(k, m.bundle(2), fleet.ErrConflict)
+}
+
+// A kiosk that is moved keeps what it knew of its former venue: the way there and back is no way to older documents.
+func TestMarksOfAFormerPlaceStay(t *testing.T) {
+	m := newModel(t)
+	_, before := m.open(m.known(), m.bundle(1))
+	old := m.bundle(1)
+	m.put(fleet.KindConfig, "arena", 2, m.layer("night ticket"))
+	_, k := m.open(before, m.bundle(2))
+
+	k.Place = fleet.Place{Venue: "pool", Kiosk: "gate-1"}
+	k = wiped(k) // stored documents of another venue are not believed
+	pool := m.sign(fleet.KindConfig, "pool", 1, morning, m.layer("swimmer"), m.keys["config"][:2]...)
+	named := []fleet.Document{m.docs["issuers all"], m.docs["revocations/arena all"], pool}
+	entries := []fleet.Entry{fleet.EntryOf(m.docs["root/newest"])}
+	for _, d := range named {
+		entries = append(entries, fleet.EntryOf(d))
+	}
+	head := m.sign(fleet.KindHead, "pool", 1, morning, &fleet.Head{
+		FreshUntil: uint64(morning.Add(time.Hour).Unix()), HardAfter: uint64(morning.Add(time.Hour).Unix()), Documents: entries,
+	}, m.keys["head"]...)
+	u, k := m.open(k, docs(append(named, m.docs["root/1"], head)...))
+	if again, _ := m.open(k, nil); !slices.Equal(again.Marks(), u.Marks()) {
+		t.Error("the marks are in another order the second time")
+	}
+
+	k.Place = place
+	k = wiped(k)
+	m.refused(k, old, fleet.ErrOlder)
+	m.open(k, m.bundle(2))
+}
+
+// What heads said under replaced keys counts no more, whichever venue they were for: a kiosk may have been moved since.
+func TestReplacedHeadKeyIsToldToAKioskThatWasMoved(t *testing.T) {
+	m := newModel(t)
+	_, k := m.open(m.known(), m.bundle(1))
+	for i := range k.Marks {
+		if k.Marks[i].Kind == fleet.KindHead {
+			k.Marks[i].Scope = "pool"
+		}
+	}
+	m.keys["head"] = []fleet.SigningKey{key(t, "new head")}
+	m.root(2, m.keys["root"][:2]...)
+	if u, _ := m.open(wiped(k), m.bundle(1)); u.HeadRoot() != 2 {
+		t.Errorf("the heads' keys were replaced by root %d, want 2", u.HeadRoot())
+	}
 }

@@ -159,8 +159,8 @@ var table = []Row{
 	{
 		Code: ClockBehind, Name: "clock behind", Severity: Error,
 		Meaning: "The clock says a time that is past for sure. Decisions go by the latest time that is known, which may be early.",
-		Cause:   "The kiosk has no battery behind its clock and no time server, or somebody set the clock back.",
-		Do:      "Set the clock: timedatectl set-time. Give the kiosk a time server; replace the battery of the clock, if it has one.",
+		Cause:   "The kiosk has no battery behind its clock and no time server, or somebody set the clock back. Or a bundle was signed on a machine whose clock is ahead.",
+		Do:      "Compare the kiosk's clock with yours: timedatectl. If it is wrong, set it: timedatectl set-time; give the kiosk a time server; replace the battery of the clock, if it has one. If it is right, have the operator set his clock, replace the head's key (gatehouse-fleet root rotate --replace head) and make a bundle: with it the kiosk lets go of the wrong time.",
 	},
 	{
 		Code: DiskSpace, Name: "disk space", Severity: Warning,
@@ -170,8 +170,8 @@ var table = []Row{
 	},
 	{
 		Code: Floor, Name: "floor", Severity: Warning,
-		Meaning: "A copy of the floor file (the latest time, versions and ledger that this kiosk knows) was damaged. The other copy was used, if it was whole, and the damaged one is written again.",
-		Cause:   "A power cut while it was written, or a card that fails.",
+		Meaning: "A copy of the floor file (the latest time, versions and ledger that this kiosk knows) was damaged, or both are gone. The other copy was used, if it was whole, and what is missing is written again.",
+		Cause:   "A power cut while it was written, a card that fails, or somebody removed the files. After an upgrade from a version that kept no floor it shows once.",
 		Do:      "If it comes again at the next restart, replace the card: dmesg. It shows until the next restart.",
 	},
 	{
