@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/bbolt"
+
+	"gatehouse/entry"
 	"gatehouse/fleet"
 )
 
@@ -216,5 +219,31 @@ func TestPoisonedTimeIsFreedByANewRoot(t *testing.T) {
 		if got := floorTime(t, f); !got.Equal(step.want) {
 			t.Errorf("%s: the floor is %v, want %v", step.what, got, step.want)
 		}
+	}
+}
+
+// A commit is seen by readers before its fsync ends. A floor that remembered it would miss it after a power cut, and a
+// kiosk whose ledger lost nothing would wait for a technician.
+func TestKeptIsWhatIsDurable(t *testing.T) {
+	l := openLedger(t, ledgerPath(t))
+	drained(t, l)
+	before, err := l.Kept()
+	if err != nil || before.Last != 1 {
+		t.Fatalf("%+v %v", before, err)
+	}
+	body, err := encodeEvent(&entry.Event{At: morning, Kind: entry.EventStart})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As far as a write has come when its fsync stalls: committed, and nobody was told.
+	if err := l.file.db.Update(func(tx *bbolt.Tx) error { _, err := l.appendEvent(tx, body); return err }); err != nil {
+		t.Fatal(err)
+	}
+	if k, err := l.Kept(); err != nil || k != before {
+		t.Errorf("kept is %+v %v, want %+v", k, err, before)
+	}
+	drained(t, l)
+	if k, err := l.Kept(); err != nil || k.Last != 3 {
+		t.Errorf("after the next write: %+v %v", k, err)
 	}
 }

@@ -10,8 +10,30 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Kept is the ledger as it is now, for a floor to remember.
+// Kept is the ledger as it is durable now, for a floor to remember.
 func (l *Ledger) Kept() (Kept, error) {
+	if fault := l.file.fault.Load(); fault != nil {
+		return Kept{}, *fault
+	}
+	if k := l.durable.Load(); k != nil {
+		return *k, nil
+	}
+	return Kept{}, l.file.damaged("its newest event cannot be read")
+}
+
+// settle notes what is durable. Only the writer may call it, after a write: readers see a commit before its fsync ends,
+// and a floor that remembered such a one would miss it after a power cut.
+func (l *Ledger) settle() {
+	k, err := l.newest()
+	if err != nil {
+		l.durable.Store(nil)
+		return
+	}
+	l.durable.Store(&k)
+}
+
+// newest is the ledger up to the newest event that a reader sees.
+func (l *Ledger) newest() (Kept, error) {
 	k := Kept{ID: l.ID()}
 	err := l.file.view(func(tx *bbolt.Tx) error {
 		key, value := tx.Bucket(eventBucket).Cursor().Last()

@@ -63,6 +63,7 @@ type Ledger struct {
 	recovered int
 	commits   atomic.Uint64
 	pending   atomic.Int64
+	durable   atomic.Pointer[Kept] // nil where the newest event cannot be read
 
 	mu     sync.RWMutex // held to send on jobs, and to close it
 	jobs   chan *job
@@ -96,6 +97,7 @@ func OpenLedger(path string, o LedgerOptions) (*Ledger, error) {
 		f.close()
 		return nil, err
 	}
+	l.settle()
 	l.writer.Go(l.write)
 	return l, nil
 }

@@ -58,6 +58,7 @@ func (l *Ledger) run(j *job) (amend bool) {
 	err := l.file.update(l.slowly(func(tx *bbolt.Tx) error { return j.do(tx, late) }))
 	if err == nil {
 		l.commits.Add(1)
+		l.settle()
 	}
 	amend = !late && !j.turn.CompareAndSwap(writing, ended) && err == nil && j.amend != nil
 	j.done <- err
@@ -83,7 +84,9 @@ func (l *Ledger) amend(jobs []*job) (owed []*job) {
 	for _, j := range jobs {
 		if err := l.file.update(l.slowly(j.amend)); err != nil {
 			owed = append(owed, j)
+			continue
 		}
+		l.settle()
 	}
 	return owed
 }
