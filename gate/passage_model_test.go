@@ -31,6 +31,7 @@ func TestNoMorePeopleThanUses(t *testing.T) {
 					break
 				}
 			}
+			time.Sleep(awaited + 4*time.Second) // no reading hangs any more
 			if err := m.end(); err != nil {
 				t.Error(err)
 			}
