@@ -36,7 +36,7 @@ race: ## every test, with the race detector and in shuffled order
 
 arm: ## credential, entry and cache on 32-bit ARM, emulated
 	@test/packages qemu-user-static
-	$(ARM) $(GO) test -exec qemu-arm-static -timeout 15m $(PURE)
+	$(ARM) $(GO) test -short -exec qemu-arm-static -timeout 15m $(PURE)
 	$(ARM) $(GO) build -o /dev/null ./cmd/gatehoused
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o /dev/null ./cmd/gatehoused
 

@@ -31,7 +31,7 @@ func TestDamagedTrustStoreNeverUnrevokes(t *testing.T) {
 	trust.Close()
 
 	believed, aside := 0, 0
-	eachDamage(t, path, 40, func(t *testing.T, path string) {
+	eachDamage(t, path, 20, func(t *testing.T, path string) {
 		o := f.options()
 		o.Floor = floor
 		trust, err := OpenTrust(path, o)
