@@ -54,19 +54,28 @@ const spare = 16 << 20
 
 // copyFor copies the file, which nobody else can write: bbolt holds its lock. A former copy of the same schema is
 // replaced.
-func (f *file) copyFor(schema uint32) error {
+func (f *file) copyFor(schema uint32) error { return f.copyInto(schema, freeSpace) }
+
+// copyInto is copyFor on a disk that has some room.
+func (f *file) copyInto(schema uint32, room func(dir string) (uint64, error)) error {
 	var size int64 // bbolt grows a file ahead of what is in it
 	if err := f.view(func(tx *bbolt.Tx) error { size = tx.Size(); return nil }); err != nil {
 		return err
 	}
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(filepath.Dir(f.path), &fs); err != nil {
+	draft, copied := f.path+".copy", fmt.Sprintf("%s.schema-%d", f.path, schema)
+	// What an interrupted migration left goes first: the room that it takes must not keep the next start from a copy.
+	for _, former := range []string{draft, copied} {
+		if err := os.Remove(former); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	free, err := room(filepath.Dir(f.path))
+	if err != nil {
 		return err
 	}
-	if need := uint64(size) + spare; fs.Bavail*uint64(fs.Bsize) < need {
+	if need := uint64(size) + spare; free < need {
 		return fmt.Errorf("%w: a copy needs %d MiB on its partition; free some and start gatehoused again", ErrFull, need>>20)
 	}
-	draft := f.path + ".copy"
 	to, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, fileMode)
 	if err != nil {
 		return err
@@ -75,10 +84,17 @@ func (f *file) copyFor(schema uint32) error {
 	if err := errors.Join(err, to.Sync(), to.Close()); err != nil {
 		return errors.Join(err, os.Remove(draft))
 	}
-	if err := os.Rename(draft, fmt.Sprintf("%s.schema-%d", f.path, schema)); err != nil {
+	if err := os.Rename(draft, copied); err != nil {
 		return err
 	}
 	return syncDir(f.path)
+}
+
+// freeSpace is the room, in bytes, that is left for this user on the disk of a folder.
+func freeSpace(dir string) (uint64, error) {
+	var fs syscall.Statfs_t
+	err := syscall.Statfs(dir, &fs)
+	return fs.Bavail * uint64(fs.Bsize), err
 }
 
 // DropCopies removes the copies of a database that were made before it was migrated, and returns their names. They are of

@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -178,6 +179,31 @@ func TestInterruptedMigrationStartsOver(t *testing.T) {
 	dropped, err := DropCopies(path)
 	if left, _ := filepath.Glob(path + ".*"); err != nil || len(dropped) != 1 || len(left) != 0 {
 		t.Errorf("dropped %v, left %v, %v", dropped, left, err)
+	}
+}
+
+// On a disk with room for one copy, what an interrupted migration left must not keep the next start from a whole one.
+func TestMigrationMakesRoomBeforeItCopies(t *testing.T) {
+	path := ledgerPath(t)
+	fixture(t, firstLedgers[0], path)
+	f, err := mapFile(path, kindLedger, 0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(path+".schema-1", nil, 0o600), os.WriteFile(path+".copy", nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	errRoom := errors.New("no room")
+	left := func(string) (uint64, error) {
+		for _, former := range []string{".schema-1", ".copy"} {
+			if _, err := os.Stat(path + former); err == nil {
+				return 0, fmt.Errorf("%w: %s is in the way", errRoom, former)
+			}
+		}
+		return 1 << 40, nil
+	}
+	if err := errors.Join(f.copyInto(1, left), f.close()); err != nil {
+		t.Error(err)
 	}
 }
 
