@@ -36,7 +36,7 @@ var (
 // The errors of a ledger beside entry.ErrUsed and the conditions of its file.
 var (
 	// ErrOutcomeUnknown: the caller's context ended while its reservation was under way. It may yet become durable, and
-	// is then annulled at once; only if the process ends in between the use stands although nobody was let in. It comes
+	// is then taken back at once; only if the process ends in between the use stands although nobody was let in. It comes
 	// beside the context's error.
 	ErrOutcomeUnknown = errors.New("cache: the ledger's write goes on and is taken back when it is durable")
 	// ErrNoReservation: no open reservation has this number; it was committed before or never made.

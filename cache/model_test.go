@@ -206,7 +206,7 @@ func (m *ledgerModel) settled(rt *rapid.T) {
 	m.record(rt)
 }
 
-// leaveReserve leaves a reservation under way: it is annulled when it is durable, and stands only if the power goes in
+// leaveReserve leaves a reservation under way: it is taken back when it is durable, and stands only if the power goes in
 // between. Nobody was let in either way.
 func (m *ledgerModel) leaveReserve(rt *rapid.T) {
 	use, ev := m.drawn(rt)
@@ -227,7 +227,11 @@ func (m *ledgerModel) leaveReserve(rt *rapid.T) {
 		m.events = append(events, modelEvent{at: m.now})
 		m.crash(rt, between)
 	case use.Limit > 0:
-		m.find(use.Pass, seq).State = entry.UseAnnulled
+		m.uses[use.Pass] = slices.DeleteFunc(m.uses[use.Pass], func(u entry.PastUse) bool { return u.Seq == seq })
+		if len(m.uses[use.Pass]) == 0 {
+			delete(m.uses, use.Pass)
+			delete(m.expires, use.Pass)
+		}
 		delete(m.open, seq)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -19,7 +20,7 @@ import (
 // and the error is a *entry.UsedError with every previous use.
 //
 // When ctx ends first nobody is let in, and no use stays taken: before its turn nothing is written, and what was under
-// way (ErrOutcomeUnknown beside ctx's error) is annulled by the writer, with an event, as soon as it is durable.
+// way (ErrOutcomeUnknown beside ctx's error) is taken back by the writer, with an event, as soon as it is durable.
 func (l *Ledger) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) error {
 	if use.Limit != 0 && use.Pass == (entry.PassHash{}) {
 		return ErrUse
@@ -54,8 +55,9 @@ func (l *Ledger) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) er
 	return err
 }
 
-// undoReserve annuls an admission whose caller had left when it became durable: its guest was not let in. The event has
-// the time of the decision.
+// undoReserve takes an admission back whose caller had left when it became durable: its guest was not let in, so that the
+// pass has no use of it, not even an annulled one, which tells of a gate that was open. The event has the time of the
+// decision.
 func (l *Ledger) undoReserve(tx *bbolt.Tx, use entry.Use, undone *entry.Event) error {
 	body, err := encodeEvent(undone)
 	if err != nil {
@@ -68,12 +70,16 @@ func (l *Ledger) undoReserve(tx *bbolt.Tx, use entry.Use, undone *entry.Event) e
 	if err != nil {
 		return err
 	}
-	taken := record.find(undone.Of)
-	if taken == nil {
+	if record.find(undone.Of) == nil {
 		return l.file.damaged("the use of a reservation is missing")
 	}
-	taken.State = stateAnnulled
-	if err := writeUses(tx, use.Pass, record); err != nil {
+	record.Uses = slices.DeleteFunc(record.Uses, func(u useEntry) bool { return u.Seq == undone.Of })
+	if len(record.Uses) == 0 {
+		err = tx.Bucket(useBucket).Delete(use.Pass[:])
+	} else {
+		err = writeUses(tx, use.Pass, record)
+	}
+	if err != nil {
 		return err
 	}
 	return tx.Bucket(openBucket).Delete(eventKey(undone.Of))
