@@ -116,5 +116,5 @@ func (l *lane) recordSurprise(ctx context.Context, s surprise) {
 	}
 	now := l.kiosk.time.moment()
 	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventIncident, Lane: l.cfg.Name, Note: string(s.what), Of: of.Event}
-	l.kiosk.recorded(l.kiosk.ledger.Record(context.WithoutCancel(ctx), ev))
+	l.kiosk.recorded(l.kiosk.decider.Record(context.WithoutCancel(ctx), ev))
 }

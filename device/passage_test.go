@@ -21,9 +21,12 @@ import (
 )
 
 // newTurnstile is a bench whose lane has a passage sensor and waits a second for a passage.
-func newTurnstile(t *testing.T) *bench {
+func newTurnstile(t *testing.T, with ...func(*bench)) *bench {
 	t.Helper()
 	b := newBench(t)
+	for _, do := range with {
+		do(b)
+	}
 	lane := &b.cfg.Lanes[0]
 	lane.GPIO.Passage = gpio.Input{Name: "sensor0"}
 	lane.PassageTimeout = entry.Duration(time.Second)
@@ -102,6 +105,20 @@ func TestLatePassageTakesTheUseAfterAll(t *testing.T) {
 	b.mustHalt()
 	if kinds := b.incidents(); strings.Join(kinds, " ") != "late_passage unadmitted_passage" {
 		t.Errorf("incidents recorded: %q", kinds)
+	}
+}
+
+// A passage that nobody was admitted for is written down when the disk is back; the lane answers meanwhile.
+func TestUnadmittedPassageOnAStalledDisk(t *testing.T) {
+	slow := &slowLedger{}
+	b := newTurnstile(t, func(b *bench) {
+		b.cfg.ledger = func(l entry.Ledger) entry.Ledger { slow.Ledger = l; return slow }
+	})
+	slow.stalled.Store(true)
+	b.walk()
+	b.waitLog("code=GH-304", 1)
+	if reason, opened := b.show(b.pass(credential.Claims{})); reason != entry.ReasonRecordFailed || opened {
+		t.Errorf("got %s, opened: %v", reason, opened)
 	}
 }
 

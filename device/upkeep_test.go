@@ -182,6 +182,13 @@ func (l *slowLedger) Reserve(ctx context.Context, use entry.Use, ev *entry.Event
 	return l.Ledger.Reserve(ctx, use, ev)
 }
 
+func (l *slowLedger) Record(ctx context.Context, ev *entry.Event) error {
+	if l.stalled.Load() {
+		<-ctx.Done()
+	}
+	return l.Ledger.Record(ctx, ev)
+}
+
 // While the disk stalls the lane holds; the code that is still in front is answered when the disk is back.
 func TestStalledDiskHoldsTheLane(t *testing.T) {
 	b := newBench(t)

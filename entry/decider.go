@@ -284,3 +284,14 @@ func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage, now Momen
 	}
 	return nil
 }
+
+// Record appends an event that is no decision, and waits for the disk as Decide does: with ErrLate it is held in memory.
+func (d *Decider) Record(ctx context.Context, ev *Event) error {
+	var policy *Policy
+	if b, err := d.knowledge.Belief(); err == nil && b.Terms() != nil {
+		policy = b.Terms().Policy
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(policy.recording().Deadline))
+	defer cancel()
+	return d.ledger.Record(ctx, ev)
+}

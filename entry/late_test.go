@@ -117,6 +117,26 @@ func TestSettleDoesNotWaitForAStalledDisk(t *testing.T) {
 	})
 }
 
+// A lane that writes down a passage of nobody who was admitted goes on to its next guest while the disk stalls.
+func TestRecordDoesNotWaitForAStalledDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t)
+		ledger := &stalled{Ledger: d.ledger}
+		decider, err := entry.NewDecider(d.know, ledger, ledger, entrytest.VenueKey())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []time.Duration{entry.DefaultDeadline, 300 * time.Millisecond} {
+			began := time.Now()
+			err := decider.Record(context.WithoutCancel(t.Context()), &entry.Event{Kind: entry.EventIncident})
+			if !errors.Is(err, entry.ErrLate) || time.Since(began) != want {
+				t.Errorf("after %v, not %v: %v", time.Since(began), want, err)
+			}
+			d.know.Agreed.Policy.Record = &entry.RecordTerms{Deadline: entry.Duration(300 * time.Millisecond)}
+		}
+	})
+}
+
 func TestRecordTermsAreChecked(t *testing.T) {
 	for text, terms := range map[string]*entry.RecordTerms{
 		"record.deadline": {Deadline: entry.Duration(time.Millisecond)},
