@@ -46,7 +46,7 @@ func (k *kiosk) keepUp(ctx context.Context) error {
 func (k *kiosk) guardLedger() {
 	err := k.ledger.InPlace()
 	if err != nil {
-		err = errors.Join(fmt.Errorf("%w: put the folder back, or restart gatehoused and accept the loss", err), os.MkdirAll(k.cfg.State, 0o700))
+		err = errors.Join(fmt.Errorf("%w: put all files of the folder back into it, or restart gatehoused and accept the loss", err), os.MkdirAll(k.cfg.State, 0o700))
 	}
 	k.ledger.gone.Store(err != nil)
 	k.health.set(condition.LedgerGone, err)

@@ -100,7 +100,7 @@ var table = []Row{
 		Code: LedgerGone, Name: "ledger gone", Severity: Error,
 		Meaning: "The file of the record was moved, deleted or replaced while the kiosk runs. What is recorded now is lost at the next start, so passes of limited use are answered out of order. All others are admitted.",
 		Cause:   "Somebody cleaned up or restored the state folder beside a running kiosk, or its disk was unmounted.",
-		Do:      "If the folder was moved, move it back: the kiosk goes on within a minute. Else put a backup in place or not, and: systemctl restart gatehoused. The start tells the loss (GH-303); import a bundle if the documents are gone as well: gatehouse import FILE.",
+		Do:      "If the folder was moved, move its files back into the new one, which the kiosk made in its place (mv FOLDER/* STATE/): the kiosk goes on within a minute. Else put a backup in place or not, and: systemctl restart gatehoused. The start tells the loss (GH-303); import a bundle if the documents are gone as well: gatehouse import FILE.",
 	},
 	{
 		Code: Pruning, Name: "pruning", Severity: Warning, DependsOn: []Code{Ledger, RecordStalled, DiskSpace},
