@@ -81,7 +81,11 @@ func printStatus(w io.Writer, s *client.Status) error {
 	}
 	fmt.Fprintf(w, "ledger: event %d, %d writes since start\n", s.Ledger.Events, s.Ledger.Commits)
 	for _, l := range s.Lanes {
-		fmt.Fprintf(w, "\nlane %s\n  scanner: %s\n  gate:    %s\n  scans:   %d%s\n", l.Name, l.Scanner, l.Gate, l.Scans, outcomes(l))
+		fmt.Fprintf(w, "\nlane %s\n  scanner: %s\n  gate:    %s\n", l.Name, l.Scanner, l.Gate)
+		if l.Sensor != "" {
+			fmt.Fprintf(w, "  sensor:  %s\n", l.Sensor)
+		}
+		fmt.Fprintf(w, "  scans:   %d%s\n", l.Scans, outcomes(l))
 	}
 	if len(s.Conditions) == 0 {
 		_, err := fmt.Fprintln(w, "\nnothing is wrong")
