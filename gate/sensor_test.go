@@ -117,7 +117,7 @@ func TestPassage(t *testing.T) {
 		"after the pulse":              {2 * time.Second, entry.Passed, 2 * time.Second},
 		"at the last moment":           {awaited - 20*time.Millisecond, entry.Passed, awaited - 20*time.Millisecond},
 		"nobody":                       {0, entry.NotPassed, awaited},
-		"a moment after the last":      {awaited + 20*time.Millisecond, entry.NotPassed, awaited},
+		"a moment after the last":      {awaited + 100*time.Millisecond, entry.NotPassed, awaited},
 		"in the moment the relay rose": {time.Nanosecond, entry.Passed, gate.DefaultPulse},
 	} {
 		t.Run(name, func(t *testing.T) {
