@@ -294,7 +294,7 @@ func (l *lane) refuse(ctx context.Context, g *gate.Gate, reason entry.Reason) {
 func (l *lane) note(dec entry.Decision, scan scanner.Scan, at time.Time) {
 	l.count(dec.Reason, dec.Outcome)
 	attrs := []any{"outcome", dec.Outcome, "reason", dec.Reason, "event", dec.Event, "format", dec.Format,
-		"issuer", dec.Issuer, "kind", dec.Kind, "rule", dec.Rule, "pass", dec.PassHash.String(), "stale", dec.Stale, "late", dec.Late,
+		"issuer", dec.Issuer, "kind", dec.Kind, "rule", dec.Rule, "pass", dec.PassHash.String(), "stale", dec.Stale, "outage", dec.Outage, "late", dec.Late,
 		"age_us", at.Sub(scan.At).Microseconds()}
 	if n := len(dec.Steps); n > 0 && !dec.Steps[n-1].Held {
 		attrs = append(attrs, "step", dec.Steps[n-1].Code, "detail", dec.Steps[n-1].Note)

@@ -49,9 +49,10 @@ type Decision struct {
 	Rule     string   // the rule that took it
 	PassHash PassHash // zero for a private kind
 
-	Stale bool      // decided on data past its fresh band
-	Late  bool      // the disk did not write within the policy's deadline
-	Past  []PastUse // for already_used and passback: when and where
+	Stale  bool      // decided on data past its fresh band
+	Outage bool      // the pass is older than the rule's max_age, and its outage_max_age took it
+	Late   bool      // the disk did not write within the policy's deadline
+	Past   []PastUse // for already_used and passback: when and where
 
 	Grant *Grant // to open the lane; nil unless Outcome is Admit
 	Event uint64 // its event's number in the ledger; 0 when it could not be recorded, or not in time
@@ -91,7 +92,7 @@ func (d *Decision) event() *Event {
 	ev := &Event{
 		At: d.At, Clock: d.Clock, Kind: EventDecision, Lane: d.lane.Name, Outcome: d.Outcome, Reason: d.Reason,
 		Pass: d.PassHash, Format: string(d.Format), Issuer: d.Issuer, KeyID: d.KeyID,
-		PassKind: d.Kind, Level: d.Level, Rule: d.Rule, Steps: make([]StepCode, 0, len(d.Steps)),
+		PassKind: d.Kind, Level: d.Level, Rule: d.Rule, Outage: d.Outage, Steps: make([]StepCode, 0, len(d.Steps)),
 	}
 	for _, s := range d.Steps {
 		if s.Held {

@@ -11,6 +11,7 @@ package entry
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"gatehouse/credential"
@@ -55,7 +56,9 @@ type Terms struct {
 	FreshUntil time.Time
 	HardAfter  time.Time
 	// Lists are the bands of those issuers whose revocations are older than that.
-	Lists      map[string]Bands
+	Lists map[string]Bands
+	// Down are the issuers whose own servers are out of reach, and since when, as the newest head says.
+	Down       map[string]time.Time
 	Incomplete []string // documents that the head names and the kiosk does not have
 	Versions   []Version
 }
@@ -86,6 +89,17 @@ func (t *Terms) Bands(issuer string) Bands {
 		return b.Older(list)
 	}
 	return b
+}
+
+// outage tells why nobody can be asked to bring a younger pass of an issuer; "" where it can be asked.
+func (t *Terms) outage(issuer string, stale bool) string {
+	switch since, down := t.Down[issuer]; {
+	case down:
+		return fmt.Sprintf("%s is down since %s", issuer, since.UTC().Format(time.RFC3339))
+	case stale:
+		return "what is known of " + issuer + " is stale"
+	}
+	return ""
 }
 
 // Freshness is how well what the kiosk believes can be relied on.

@@ -129,4 +129,5 @@ type Event struct {
 	Note     string     `cbor:"16,keyasint,omitempty"`
 	Clock    ClockState `cbor:"17,keyasint,omitempty"` // how far At can be trusted
 	Late     bool       `cbor:"18,keyasint,omitempty"` // it, or the event that it is about, was durable after it was acted on
+	Outage   bool       `cbor:"19,keyasint,omitempty"` // admitted by a rule's outage_max_age
 }

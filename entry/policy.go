@@ -111,32 +111,6 @@ type LaneTerms struct {
 	WidePulse Duration `cbor:"wide_pulse,omitempty" yaml:"wide_pulse,omitempty"`
 }
 
-// Rule admits who shows all the passes that it names.
-type Rule struct {
-	Name string   `cbor:"name" yaml:"name"`
-	All  []Clause `cbor:"all" yaml:"all"`
-}
-
-// Clause is one pass of a rule.
-type Clause struct {
-	Kind    string   `cbor:"kind" yaml:"kind"`
-	Issuers []string `cbor:"issuers" yaml:"issuers"`
-	// Level lists the levels that are good enough. A status-like kind must have one: a valid certificate is not a
-	// healthy person.
-	Level []string `cbor:"level,omitempty" yaml:"level,omitempty"`
-	// Uses is how often one pass admits: absent means once for a ticket and without limit for every other kind. The
-	// issuer's own limit can only lower it.
-	Uses *uint `cbor:"uses,omitempty" yaml:"uses,omitempty"`
-}
-
-const kindTicket = "ticket"
-
-// grantWide is the claim of a pass whose holder needs a longer opening.
-const grantWide = "wide"
-
-// statusLike are the kinds that tell a person's state: without a level they would admit a positive test.
-var statusLike = []string{"health", "travel"}
-
 // Bounds of a policy, so that no document can make a decision slow.
 const (
 	maxRules   = 64
@@ -193,30 +167,6 @@ func (p *Policy) Validate() error {
 	return nil
 }
 
-func (c *Clause) validate() error {
-	switch {
-	case c.Kind == "":
-		return errors.New("kind is missing (ticket, health, travel, staff, …)")
-	case !validKind(c.Kind):
-		return fmt.Errorf("kind %q: %s", c.Kind, kindForm)
-	case len(c.Issuers) == 0:
-		return errors.New("issuers is missing: name the issuers whose passes this clause accepts")
-	case len(c.Issuers) > maxIssuers:
-		return fmt.Errorf("issuers has %d names, at most %d are allowed", len(c.Issuers), maxIssuers)
-	case slices.Contains(c.Issuers, ""):
-		return errors.New("issuers has an empty name")
-	case slices.Contains(c.Level, ""):
-		return errors.New("level has an empty name")
-	case len(c.Level) == 0 && slices.Contains(statusLike, c.Kind):
-		return fmt.Errorf("a clause of kind %s needs level: a valid certificate is not a healthy person", c.Kind)
-	case c.Uses != nil && *c.Uses == 0:
-		return errors.New("uses is 0, which admits nobody; leave it out for the kind's own limit")
-	case c.Uses != nil && *c.Uses > maxUses:
-		return fmt.Errorf("uses is %d, at most %d is allowed; leave it out for the kind's own limit", *c.Uses, maxUses)
-	}
-	return nil
-}
-
 const kindForm = "write it with a-z, 0-9, - and _ alone, as in ticket or health"
 
 // validKind keeps "Health" from being a kind that needs no level, and "Ticket" one that has no limit.
@@ -229,37 +179,6 @@ func validKind(kind string) bool {
 func (p *Policy) isPrivate(kind string) bool {
 	same := func(k string) bool { return strings.EqualFold(k, strings.TrimSpace(kind)) }
 	return slices.ContainsFunc(statusLike, same) || slices.ContainsFunc(p.Private, same)
-}
-
-// match returns the first rule that takes the pass, or nil.
-func (p *Policy) match(pass *credential.Pass) (*Rule, *Clause) {
-	for i := range p.Accept {
-		r := &p.Accept[i]
-		if len(r.All) == 1 && r.All[0].takes(pass) {
-			return r, &r.All[0]
-		}
-	}
-	return nil, nil
-}
-
-func (c *Clause) takes(p *credential.Pass) bool {
-	return c.Kind == p.Kind && slices.Contains(c.Issuers, p.Issuer) &&
-		(len(c.Level) == 0 || slices.Contains(c.Level, p.Level))
-}
-
-// limit is how often the pass admits under this clause; 0 is without limit.
-func (c *Clause) limit(p *credential.Pass) uint {
-	var limit uint
-	switch {
-	case c.Uses != nil:
-		limit = *c.Uses
-	case c.Kind == kindTicket:
-		limit = 1
-	}
-	if p.Uses != 0 && (limit == 0 || p.Uses < limit) {
-		limit = p.Uses
-	}
-	return limit
 }
 
 // opening is how the lane opens for a pass: longer where its holder needs it.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"gatehouse/entry"
 )
@@ -138,6 +139,12 @@ func (o *opening) terms(p *entry.Policy, newest, a *assembly) *entry.Terms {
 	t := &entry.Terms{
 		Venue: o.known.Place.Venue, Kiosk: o.known.Place.Kiosk,
 		Policy: p, Incomplete: newest.missing,
+	}
+	for issuer, since := range newest.head.Down {
+		if t.Down == nil {
+			t.Down = map[string]time.Time{}
+		}
+		t.Down[issuer] = time.Unix(int64(since), 0).UTC()
 	}
 	for _, d := range append([]Document{o.root().doc, a.doc}, a.sorted()...) {
 		t.Versions = append(t.Versions, entry.Version{Kind: string(d.Kind()), Scope: string(d.Scope()), Version: d.Version()})

@@ -58,6 +58,11 @@ func ReadHead(d Document) (*Head, error) {
 	if h.FreshUntil < d.said.Issued || h.HardAfter < h.FreshUntil || h.HardAfter > maxTime {
 		return nil, fmt.Errorf("%w: %s: its bands must follow each other: signed, fresh_until, hard_after", ErrMalformed, d)
 	}
+	for issuer, since := range h.Down {
+		if !ValidName(issuer) || since == 0 || since > d.said.Issued {
+			return nil, fmt.Errorf("%w: %s: it calls %q down since %d, which is no issuer or no time before it was signed", ErrMalformed, d, issuer, since)
+		}
+	}
 	if len(h.Documents) > maxDocuments {
 		return nil, fmt.Errorf("%w: %s: it names %d documents; at most %d are allowed", ErrMalformed, d, len(h.Documents), maxDocuments)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -80,6 +81,9 @@ func printHeads(w io.Writer, b *fleet.Bundle) error {
 		}
 		fresh, hard := h.Bands()
 		fmt.Fprintf(w, "head %d of %s, fresh until %s, hard after %s\n", d.Version(), d.Scope(), fresh.Format(time.RFC3339), hard.Format(time.RFC3339))
+		for _, issuer := range slices.Sorted(maps.Keys(h.Down)) {
+			fmt.Fprintf(w, "issuer %s is down since %s\n", issuer, time.Unix(int64(h.Down[issuer]), 0).UTC().Format(time.RFC3339))
+		}
 	}
 	return nil
 }

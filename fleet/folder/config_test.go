@@ -24,6 +24,10 @@ func TestConfigErrorsHaveTheirLine(t *testing.T) {
 		{"another type", "venues/arena.yaml", "accept:\n  name: a\n", "arena.yaml:2:"},
 		{"no level", "venues/arena.yaml", good + "  - name: b\n    all:\n      - {kind: ticket, issuers: [arena]}\n  - name: c\n    all:\n      - {kind: health, issuers: [at]}\n", "arena.yaml:9:"},
 		{"no such number of passes", "venues/arena.yaml", good + "  - name: c\n    all: []\n", "arena.yaml:4:"},
+		{"an outage age without an age", "venues/arena.yaml", good + "  - name: c\n    all:\n      - {kind: staff, issuers: [at], outage_max_age: 3d}\n", "arena.yaml:6: entry: the policy is not valid: accept[1] \"c\": all[0]: outage_max_age"},
+		{"an age that is no duration", "venues/arena.yaml", good + "  - name: c\n    all:\n      - {kind: staff, issuers: [at], max_age: old}\n", "arena.yaml:6:"},
+		{"a time of an outage", "down/arena", "soon\n", "down/arena:1: not a time"},
+		{"an outage to come", "down/arena", "2099-01-01T00:00:00Z\n", "down/arena:1: not a time that has passed"},
 		{"a pulse that is no duration", "venues/arena.yaml", good + "lanes:\n  in-1:\n    pulse: fast\n", "arena.yaml:6:"},
 		{"a negative pulse", "venues/arena.yaml", good + "lanes:\n  in-1:\n    pulse: -1s\n", "arena.yaml:6:"},
 		{"the kiosk's layer", "kiosks/arena/gate-1/policy.yaml", "private: staff\n", "policy.yaml:1:"},
@@ -75,8 +79,13 @@ func TestUnknownIssuerInARuleIsToldWithItsLine(t *testing.T) {
 	o := newOperator(t)
 	warnings, err := o.Check("arena")
 	check(t, err)
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "arena.yaml:11:") && !strings.Contains(warnings[0], "arena.yaml:10:") || !strings.Contains(warnings[0], "issuer add at") {
-		t.Errorf("warnings %q", warnings)
+	if len(warnings) != 2 {
+		t.Fatalf("warnings %q", warnings)
+	}
+	for i, line := range []string{"arena.yaml:10:", "arena.yaml:12:"} {
+		if !strings.Contains(warnings[i], line) || !strings.Contains(warnings[i], "issuer add at") {
+			t.Errorf("warning %q does not name line %s", warnings[i], line)
+		}
 	}
 }
 
@@ -141,6 +150,7 @@ func TestOneAtATime(t *testing.T) {
 func FuzzVenueRule(f *testing.F) {
 	f.Add("accept:\n  - name: a\n    all: [{kind: ticket, issuers: [arena], uses: 2}]\n")
 	f.Add("lanes: {in-1: {pulse: 500ms, zone: north}}\nprivate: [x]\n")
+	f.Add("accept: [{name: a, all: [{kind: staff, issuers: [arena], max_age: 24h, outage_max_age: 3d}]}]")
 	f.Add("accept: &a [*a]")
 	f.Add("? {}\n: - !!binary x")
 	f.Add("accept: ~")

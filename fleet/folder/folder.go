@@ -11,6 +11,7 @@
 //	issuers/NAME.yaml          an issuer's keys and what each may sign
 //	revoked/NAME.txt           ids of an issuer's revoked passes, one a line
 //	status/NAME.txt            places in an issuer's status lists, index and id of each pass
+//	down/NAME                  since when an issuer's own servers are out of reach, where they are
 //	venues/VENUE.yaml          who is admitted there; venues/all.yaml, where it is there, is the fleet's own layer
 //	venues/VENUE.key           the venue's secret, under which its kiosks hash passes at rest
 //	kiosks/VENUE/KIOSK/        the kiosk's local config and its copy of the venue's secret; policy.yaml is its own layer

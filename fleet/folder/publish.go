@@ -44,8 +44,13 @@ func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	down, err := f.down(at)
+	if err != nil {
+		return nil, err
+	}
 	b := &fleet.Bundle{}
 	head := fleet.Head{
+		Down:       down,
 		FreshUntil: uint64(at.Add(time.Duration(s.Bundle.Fresh)).Unix()),
 		HardAfter:  uint64(at.Add(time.Duration(s.Bundle.Hard)).Unix()),
 	}

@@ -1,0 +1,150 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package entry
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gatehouse/credential"
+)
+
+// judge asks every question that needs no writing.
+func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
+	dec := Decision{At: now.At, Clock: now.Clock, lane: lane, Steps: make([]Step, 0, 8), record: (*Policy)(nil).recording()}
+	belief, err := d.knowledge.Belief()
+	if err != nil {
+		dec.refuse(StepBelief, ReasonOutOfOrder, err.Error())
+		return dec
+	}
+	terms := belief.Terms()
+	if terms == nil || terms.Policy == nil {
+		dec.refuse(StepBelief, ReasonOutOfOrder, "no policy is in force")
+		return dec
+	}
+	dec.hold(StepBelief, "")
+	dec.record = terms.Policy.recording()
+
+	s := d.examine(&dec, belief, lane, code, now)
+	if s == nil {
+		return dec
+	}
+	found := terms.Policy.match(s, now.At)
+	if found.reason != ReasonOK {
+		dec.refuse(StepRule, found.reason, found.note)
+		return dec
+	}
+	dec.Rule, dec.Outage = found.rule.Name, found.outage
+	dec.limit = found.clause.limit(s.Pass)
+	dec.hold(StepRule, found.note)
+	if !d.unused(&dec) {
+		return dec
+	}
+	dec.Outcome, dec.Reason = Admit, ReasonOK
+	dec.open = terms.Policy.opening(lane.Name, s.Pass)
+	return dec
+}
+
+// shown is a pass that somebody shows at the lane: verified, not withdrawn, issued for here, by data that counts.
+type shown struct {
+	*credential.Pass
+	outage string // why outage_max_age counts for it; "" where max_age does
+}
+
+// examine asks what can be asked of one pass before the rules. Without a pass that counts it returns nil, and the decision
+// is refused.
+func (d *Decider) examine(dec *Decision, belief Belief, lane Lane, code string, now Moment) *shown {
+	terms := belief.Terms()
+	pass, err := credential.Verify(code, belief, now.At)
+	dec.describe(pass, err, terms.Policy)
+	if err != nil {
+		dec.refuse(StepVerify, ReasonOf(err), err.Error())
+		return nil
+	}
+	dec.hold(StepVerify, "")
+	dec.use = HashPass(d.venueKey, pass)
+	dec.until = pass.Expires
+	if !terms.Policy.isPrivate(pass.Kind) {
+		dec.PassHash = dec.use
+	}
+
+	if !dec.notRevoked(belief, pass) || !dec.fresh(terms.Bands(pass.Issuer), now) || !dec.forHere(terms, lane, pass) {
+		return nil
+	}
+	if now.Clock == ClockBehind && terms.Policy.ReferUntrustedClock {
+		dec.refuse(StepClock, ReasonClockUntrusted, "the clock is behind what this kiosk knows that it is")
+		return nil
+	}
+	return &shown{pass, terms.outage(pass.Issuer, dec.Stale)}
+}
+
+// describe notes what the pass said; of a pass without a good signature only the names that the refusal tells.
+func (d *Decision) describe(p *credential.Pass, err error, policy *Policy) {
+	var refusal *credential.Refusal
+	if errors.As(err, &refusal) {
+		d.Format, d.Issuer, d.KeyID = refusal.Format, refusal.Issuer, refusal.KeyID
+	}
+	if p == nil {
+		return
+	}
+	d.Format, d.Issuer, d.KeyID, d.Kind = p.Format, p.Issuer, p.KeyID, p.Kind
+	if !policy.isPrivate(p.Kind) {
+		d.Level = p.Level
+	}
+}
+
+func (d *Decision) notRevoked(b Belief, p *credential.Pass) bool {
+	state, err := b.Revoked(p)
+	switch {
+	case err != nil:
+		d.refuse(StepRevocation, ReasonOutOfOrder, err.Error())
+	case state == Revoked:
+		d.refuse(StepRevocation, ReasonRevoked, "")
+	case state == NotRevoked:
+		d.hold(StepRevocation, "")
+		return true
+	default:
+		d.refuse(StepRevocation, ReasonStaleData, "the revocations that apply to this pass are not on this kiosk")
+	}
+	return false
+}
+
+// fresh asks how old the data is. A clock that nothing keeps right cannot say that it is fresh: it is at best stale.
+func (d *Decision) fresh(b Bands, now Moment) bool {
+	switch b.Freshness(now) {
+	case Hard:
+		d.refuse(StepFreshness, ReasonStaleData, "signed "+b.Signed.UTC().Format(time.RFC3339)+", hard since "+b.HardAfter.UTC().Format(time.RFC3339))
+		return false
+	case Stale:
+		d.Stale = true
+		d.hold(StepFreshness, fmt.Sprintf("stale since %s, clock %s", b.FreshUntil.UTC().Format(time.RFC3339), now.Clock))
+	default:
+		d.hold(StepFreshness, "")
+	}
+	return true
+}
+
+func (d *Decision) forHere(t *Terms, lane Lane, p *credential.Pass) bool {
+	if len(p.Scope) == 0 {
+		d.hold(StepVenue, "every venue")
+		return true
+	}
+	zone := t.Policy.Lanes[lane.Name].Zone
+	reason := ReasonWrongVenue
+	for _, s := range p.Scope {
+		venue, in, zoned := strings.Cut(s, "/")
+		if venue != t.Venue {
+			continue
+		}
+		if !zoned || (zone != "" && in == zone) {
+			d.hold(StepVenue, s)
+			return true
+		}
+		reason = ReasonWrongZone
+	}
+	d.refuse(StepVenue, reason, "")
+	return false
+}

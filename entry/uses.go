@@ -1,0 +1,63 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package entry
+
+import (
+	"fmt"
+	"time"
+)
+
+// unused looks before the ledger is asked to write: a used pass then costs no transaction, and staff learn when and
+// where. The ledger counts again in the transaction that takes the use.
+func (d *Decider) unused(dec *Decision) bool {
+	if dec.limit == 0 {
+		dec.hold(StepUses, "without limit")
+		return true
+	}
+	past, err := d.history.Uses(dec.use)
+	if err != nil {
+		dec.refuse(StepUses, ReasonOutOfOrder, err.Error())
+		return false
+	}
+	taken := counted(past)
+	switch {
+	case taken >= dec.limit && leftOpen(past, dec.At):
+		dec.refuse(StepUses, ReasonPassback, "the kiosk ended while this guest was at the gate; look whether somebody went through")
+	case taken >= dec.limit:
+		dec.refuse(StepUses, ReasonAlreadyUsed, fmt.Sprintf("%d of %d taken", taken, dec.limit))
+	case givenBack(past):
+		dec.refuse(StepUses, ReasonPassback, "let in twice, and nobody went through")
+	default:
+		dec.hold(StepUses, "")
+		return true
+	}
+	dec.Past = past
+	return false
+}
+
+// openedAgo is how long after a restart a guest who stood at the gate is taken to be the one who shows the pass again.
+const openedAgo = 10 * time.Minute
+
+// leftOpen tells of a pass whose last use nobody saw the end of, moments ago.
+func leftOpen(past []PastUse, now time.Time) bool {
+	last := past[len(past)-1]
+	return last.State == UseUncertain && now.Sub(last.At) < openedAgo
+}
+
+// givenBack tells of a pass whose last two uses were both annulled: a third guest on the same pass, or a sensor that is
+// walked around.
+func givenBack(past []PastUse) bool {
+	n := len(past)
+	return n >= 2 && past[n-1].State == UseAnnulled && past[n-2].State == UseAnnulled
+}
+
+// counted is how many uses stand; an annulled one does not.
+func counted(past []PastUse) (n uint) {
+	for _, u := range past {
+		if u.State != UseAnnulled {
+			n++
+		}
+	}
+	return n
+}

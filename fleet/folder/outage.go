@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package folder
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"gatehouse/fleet"
+)
+
+// ErrOutage: what is said of an issuer's outage cannot be so.
+var ErrOutage = errors.New("folder: not an outage")
+
+// SetDown notes that an issuer's own servers are out of reach since a time: the heads of the bundles to come say so, and
+// rules with outage_max_age take older passes of that issuer. Saying it again moves the time.
+func (f *Folder) SetDown(issuer string, since, at time.Time) error {
+	if err := checkName("issuer", issuer); err != nil {
+		return err
+	}
+	switch {
+	case !exists(f.path("issuers", issuer+".yaml")):
+		return fmt.Errorf("%w: issuer %s; there are: %s", ErrUnknown, issuer, f.names("issuers"))
+	case since.After(at):
+		return fmt.Errorf("%w: %s is later than now: say it when it has begun", ErrOutage, since.UTC().Format(time.RFC3339))
+	case since.Unix() <= 0:
+		return fmt.Errorf("%w: %s is before 1970", ErrOutage, since.UTC().Format(time.RFC3339))
+	}
+	unlock, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return WriteFile(f.path("down", issuer), []byte(since.UTC().Format(time.RFC3339)+"\n"), readable)
+}
+
+// SetUp ends an outage. One that is not down is ErrOutage.
+func (f *Folder) SetUp(issuer string) error {
+	if err := checkName("issuer", issuer); err != nil {
+		return err
+	}
+	unlock, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	err = os.Remove(f.path("down", issuer))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: issuer %s is not down", ErrOutage, issuer)
+	}
+	if err != nil {
+		return fmt.Errorf("folder: %w", err)
+	}
+	return syncDir(f.path("down"))
+}
+
+// down is what a head that is signed at a time says of outages. An issuer that has left the fleet has none.
+func (f *Folder) down(at time.Time) (map[string]uint64, error) {
+	entries, err := os.ReadDir(f.path("down"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("folder: %w", err)
+	}
+	down := map[string]uint64{}
+	for _, e := range entries {
+		issuer := e.Name()
+		if !fleet.ValidName(issuer) || !exists(f.path("issuers", issuer+".yaml")) {
+			continue
+		}
+		path := f.path("down", issuer)
+		text, err := readFile(path)
+		if err != nil {
+			return nil, err
+		}
+		since, err := time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+		if err != nil || since.Unix() <= 0 || since.After(at) {
+			return nil, fmt.Errorf("%w: %s:1: not a time that has passed; write it with: gatehouse-fleet issuer down %s", ErrConfig, path, issuer)
+		}
+		down[issuer] = uint64(since.Unix())
+	}
+	return down, nil
+}
