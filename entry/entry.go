@@ -51,6 +51,7 @@ const (
 type Terms struct {
 	Venue, Kiosk string
 	Policy       *Policy
+	Zone         *time.Location // Policy.Zone: loaded once, not for each decision
 	// Signed, FreshUntil and HardAfter are the bands of what every decision needs: root, issuers and config.
 	Signed     time.Time
 	FreshUntil time.Time

@@ -32,7 +32,7 @@ func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
 	if s == nil {
 		return dec
 	}
-	found := terms.Policy.match(s, now.At)
+	found := terms.Policy.match(showing{s, now.At, terms.Zone})
 	if found.reason != ReasonOK {
 		dec.refuse(StepRule, found.reason, found.note)
 		return dec

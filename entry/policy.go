@@ -21,6 +21,8 @@ var ErrPolicy = errors.New("entry: the policy is not valid")
 type Policy struct {
 	// Accept is asked in order; the first rule that holds admits. No rule admits nobody.
 	Accept []Rule `cbor:"accept" yaml:"accept"`
+	// TimeZone is the venue's, by its name in the IANA database (Europe/Berlin). Hours go by it.
+	TimeZone string `cbor:"time_zone,omitempty" yaml:"time_zone,omitempty"`
 	// Private adds kinds of pass whose events carry neither hash nor level. Health and travel are always private.
 	Private []string `cbor:"private,omitempty" yaml:"private,omitempty"`
 	// ReferUntrustedClock sends guests to a person while the clock is behind what the kiosk knows that it is. Else
@@ -115,11 +117,37 @@ type LaneTerms struct {
 const (
 	maxRules   = 64
 	maxIssuers = 512
+	maxHours   = 64
 	maxUses    = 1<<31 - 1 // that of a pass, and a number on every board
 )
 
+// Zone loads the venue's time zone; nil where the policy names none.
+func (p *Policy) Zone() (*time.Location, error) {
+	if p.TimeZone == "" {
+		return nil, nil
+	}
+	zone, err := time.LoadLocation(p.TimeZone)
+	if err != nil || zone == time.Local {
+		return nil, fmt.Errorf("%w: time_zone %q is not known; write a name such as Asia/Shanghai or Europe/Berlin", ErrPolicy, p.TimeZone)
+	}
+	return zone, nil
+}
+
 // Validate checks a policy as a whole and names the place of the first fault.
 func (p *Policy) Validate() error {
+	if err := p.ValidateLayer(); err != nil {
+		return err
+	}
+	for i, r := range p.Accept {
+		if len(r.Hours) > 0 && p.TimeZone == "" {
+			return fmt.Errorf("%w: accept[%d] %q: hours need the venue's time_zone; write for example time_zone: Europe/Berlin", ErrPolicy, i, r.Name)
+		}
+	}
+	return nil
+}
+
+// ValidateLayer checks what can be told of one layer of a policy without the others.
+func (p *Policy) ValidateLayer() error {
 	if p == nil {
 		return fmt.Errorf("%w: there is none", ErrPolicy)
 	}
@@ -136,13 +164,8 @@ func (p *Policy) Validate() error {
 			return fmt.Errorf("%w: %s: two rules have this name", ErrPolicy, at)
 		}
 		names[r.Name] = true
-		if len(r.All) != 1 {
-			return fmt.Errorf("%w: %s: all has %d clauses; this version takes rules of exactly one pass", ErrPolicy, at, len(r.All))
-		}
-		for j, c := range r.All {
-			if err := c.validate(); err != nil {
-				return fmt.Errorf("%w: %s: all[%d]: %w", ErrPolicy, at, j, err)
-			}
+		if err := r.validate(); err != nil {
+			return fmt.Errorf("%w: %s: %w", ErrPolicy, at, err)
 		}
 	}
 	for i, kind := range p.Private {
@@ -155,6 +178,9 @@ func (p *Policy) Validate() error {
 		return fmt.Errorf("%w: max_fresh and max_hard cannot be negative; write 12h and 7d", ErrPolicy)
 	case p.MaxHard != 0 && p.MaxFresh > p.MaxHard:
 		return fmt.Errorf("%w: max_fresh is longer than max_hard: data is stale before it is hard", ErrPolicy)
+	}
+	if _, err := p.Zone(); err != nil {
+		return err
 	}
 	if err := p.Record.validate(); err != nil {
 		return fmt.Errorf("%w: %w", ErrPolicy, err)

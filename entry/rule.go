@@ -16,6 +16,8 @@ import (
 type Rule struct {
 	Name string   `cbor:"name" yaml:"name"`
 	All  []Clause `cbor:"all" yaml:"all"`
+	// Hours are when the rule counts, in the policy's time zone; absent: always.
+	Hours []Hours `cbor:"hours,omitempty" yaml:"hours,omitempty"`
 }
 
 // Clause is one pass of a rule.
@@ -42,6 +44,24 @@ const grantWide = "wide"
 
 // statusLike are the kinds that tell a person's state: without a level they would admit a positive test.
 var statusLike = []string{"health", "travel"}
+
+func (r *Rule) validate() error {
+	if len(r.All) != 1 {
+		return fmt.Errorf("all has %d clauses; this version takes rules of exactly one pass", len(r.All))
+	}
+	for i, c := range r.All {
+		if err := c.validate(); err != nil {
+			return fmt.Errorf("all[%d]: %w", i, err)
+		}
+	}
+	switch {
+	case len(r.Hours) > maxHours:
+		return fmt.Errorf("hours has %d entries, at most %d are allowed", len(r.Hours), maxHours)
+	case slices.Contains(r.Hours, Hours{}):
+		return errors.New("hours has an empty entry; " + hoursForm)
+	}
+	return nil
+}
 
 func (c *Clause) validate() error {
 	switch {
@@ -83,17 +103,24 @@ type finding struct {
 }
 
 // nearness orders the refusals of several rules. The guest is told of the rule that came nearest to admitting.
-var nearness = []Reason{ReasonNotAccepted, ReasonTooOld, ReasonNotYetValid, ReasonOK}
+var nearness = []Reason{ReasonNotAccepted, ReasonOutsideHours, ReasonTooOld, ReasonNotYetValid, ReasonOK}
 
 func (f finding) nearer(than finding) bool {
 	return slices.Index(nearness, f.reason) > slices.Index(nearness, than.reason)
 }
 
+// showing is what is shown at a lane, and when, by the venue's clocks.
+type showing struct {
+	pass *shown
+	at   time.Time
+	zone *time.Location // nil where the venue has no time zone
+}
+
 // match asks the rules in order. The first that holds takes the pass.
-func (p *Policy) match(s *shown, at time.Time) finding {
+func (p *Policy) match(s showing) finding {
 	best := finding{reason: ReasonNotAccepted}
 	for i := range p.Accept {
-		f := p.Accept[i].judge(s, at)
+		f := p.Accept[i].judge(s)
 		if f.nearer(best) {
 			best = f
 		}
@@ -104,15 +131,25 @@ func (p *Policy) match(s *shown, at time.Time) finding {
 	return best
 }
 
-func (r *Rule) judge(s *shown, at time.Time) finding {
-	if len(r.All) != 1 || !r.All[0].takes(s.Pass) {
+func (r *Rule) judge(s showing) finding {
+	if len(r.All) != 1 || !r.All[0].takes(s.pass.Pass) {
 		return finding{reason: ReasonNotAccepted}
 	}
 	f := finding{rule: r, clause: &r.All[0], note: r.Name}
-	if f.reason, f.outage = f.clause.age(s, at); f.outage {
-		f.note = fmt.Sprintf("%s: outage_max_age, for %s", r.Name, s.outage)
+	if !r.open(s) {
+		f.reason = ReasonOutsideHours
+		return f
+	}
+	if f.reason, f.outage = f.clause.age(s.pass, s.at); f.outage {
+		f.note = fmt.Sprintf("%s: outage_max_age, for %s", r.Name, s.pass.outage)
 	}
 	return f
+}
+
+// open tells whether the rule counts at this hour. Without a time zone nobody can tell, and it does not.
+func (r *Rule) open(s showing) bool {
+	within := func(h Hours) bool { return s.zone != nil && h.contain(s.at, s.zone) }
+	return len(r.Hours) == 0 || slices.ContainsFunc(r.Hours, within)
 }
 
 func (c *Clause) takes(p *credential.Pass) bool {

@@ -29,7 +29,9 @@ func (o *opening) update(newest, a *assembly, heads []verifiedHead) (*Update, er
 	}
 	age := ages{heads, a, o.root().doc, o.known.Place}
 	o.collect(u, newest, a, age.needed())
-	u.terms = o.terms(policy, newest, a)
+	if u.terms, err = o.terms(policy, newest, a); err != nil {
+		return nil, err
+	}
 	age.setBands(u.terms)
 	return u, nil
 }
@@ -135,10 +137,14 @@ func (a *assembly) sorted() []Document {
 	})
 }
 
-func (o *opening) terms(p *entry.Policy, newest, a *assembly) *entry.Terms {
+func (o *opening) terms(p *entry.Policy, newest, a *assembly) (*entry.Terms, error) {
+	zone, err := p.Zone()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrContent, err)
+	}
 	t := &entry.Terms{
 		Venue: o.known.Place.Venue, Kiosk: o.known.Place.Kiosk,
-		Policy: p, Incomplete: newest.missing,
+		Policy: p, Zone: zone, Incomplete: newest.missing,
 	}
 	for issuer, since := range newest.head.Down {
 		if t.Down == nil {
@@ -149,5 +155,5 @@ func (o *opening) terms(p *entry.Policy, newest, a *assembly) *entry.Terms {
 	for _, d := range append([]Document{o.root().doc, a.doc}, a.sorted()...) {
 		t.Versions = append(t.Versions, entry.Version{Kind: string(d.Kind()), Scope: string(d.Scope()), Version: d.Version()})
 	}
-	return t
+	return t, nil
 }

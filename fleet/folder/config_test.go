@@ -26,6 +26,10 @@ func TestConfigErrorsHaveTheirLine(t *testing.T) {
 		{"no such number of passes", "venues/arena.yaml", good + "  - name: c\n    all: []\n", "arena.yaml:4:"},
 		{"an outage age without an age", "venues/arena.yaml", good + "  - name: c\n    all:\n      - {kind: staff, issuers: [at], outage_max_age: 3d}\n", "arena.yaml:6: entry: the policy is not valid: accept[1] \"c\": all[0]: outage_max_age"},
 		{"an age that is no duration", "venues/arena.yaml", good + "  - name: c\n    all:\n      - {kind: staff, issuers: [at], max_age: old}\n", "arena.yaml:6:"},
+		{"hours without a zone", "venues/arena.yaml", good + "    hours: [\"09:00-18:00\"]\n", "hours need the venue's time_zone"},
+		{"hours that are none", "venues/arena.yaml", good + "    hours: [\"09:00-09:00\"]\ntime_zone: UTC\n", "arena.yaml:4:"},
+		{"no such zone", "venues/arena.yaml", good + "time_zone: Europe/Atlantis\n", "arena.yaml:4: entry: the policy is not valid: time_zone"},
+		{"the zone of whatever machine", "venues/arena.yaml", good + "time_zone: Local\n", "arena.yaml:4:"},
 		{"a time of an outage", "down/arena", "soon\n", "down/arena:1: not a time"},
 		{"an outage to come", "down/arena", "2099-01-01T00:00:00Z\n", "down/arena:1: not a time that has passed"},
 		{"a pulse that is no duration", "venues/arena.yaml", good + "lanes:\n  in-1:\n    pulse: fast\n", "arena.yaml:6:"},
@@ -151,6 +155,7 @@ func FuzzVenueRule(f *testing.F) {
 	f.Add("accept:\n  - name: a\n    all: [{kind: ticket, issuers: [arena], uses: 2}]\n")
 	f.Add("lanes: {in-1: {pulse: 500ms, zone: north}}\nprivate: [x]\n")
 	f.Add("accept: [{name: a, all: [{kind: staff, issuers: [arena], max_age: 24h, outage_max_age: 3d}]}]")
+	f.Add("accept: [{name: a, all: [{kind: staff, issuers: [arena]}], hours: [sat,sun 22:00-04:00]}]\ntime_zone: Asia/Shanghai\n")
 	f.Add("accept: &a [*a]")
 	f.Add("? {}\n: - !!binary x")
 	f.Add("accept: ~")

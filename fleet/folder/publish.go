@@ -234,7 +234,7 @@ func (f *Folder) layer(scope fleet.Scope, path string) ([]body, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.Validate(); err != nil {
+	if err := p.ValidateLayer(); err != nil {
 		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, policyLine(text, err), err)
 	}
 	keys := map[string]any{}

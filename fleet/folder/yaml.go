@@ -27,7 +27,7 @@ func decodeYAML(path string, text []byte, v any) error {
 }
 
 // place is how entry.Policy.Validate names where a fault is: accept[1] "day ticket": all[0]: …
-var place = regexp.MustCompile(`(accept\[\d+\])(?: "[^"]*": (all\[\d+\]))?|lanes\.([a-z0-9-]+)`)
+var place = regexp.MustCompile(`(accept\[\d+\])(?: "[^"]*": (all\[\d+\]))?|lanes\.([a-z0-9-]+)|(time_zone)`)
 
 // policyLine finds the line of a fault that entry.Policy.Validate named.
 func policyLine(text []byte, fault error) int {
@@ -35,6 +35,8 @@ func policyLine(text []byte, fault error) int {
 	switch {
 	case m == nil:
 		return 1
+	case m[4] != "":
+		return yamlfile.Line(text, "$."+m[4])
 	case m[3] != "":
 		return yamlfile.Line(text, "$.lanes."+m[3])
 	case m[2] != "":

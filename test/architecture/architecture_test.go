@@ -279,3 +279,12 @@ func checkCalls(t *testing.T, room, path string, file *ast.File) {
 		return true
 	})
 }
+
+// TestTimeZones holds that a kiosk knows every venue's hours, whatever its image has: most have no zoneinfo.
+func TestTimeZones(t *testing.T) {
+	for _, p := range list(t) {
+		if (p.room() == "cmd/gatehoused" || p.room() == "cmd/gatehouse-fleet") && !slices.Contains(p.Deps, "time/tzdata") {
+			t.Errorf("%s does not embed time/tzdata", p.room())
+		}
+	}
+}

@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package folder_test
+
+import (
+	"testing"
+)
+
+// The fleet's layer may give the zone, and the venue's the hours.
+func TestHoursAndZoneFromSeveralLayers(t *testing.T) {
+	o := newOperator(t)
+	o.write("time_zone: Asia/Shanghai\n", "venues", "all.yaml")
+	o.write(`accept:
+  - name: night shift
+    all: [{kind: staff, issuers: [arena]}]
+    hours: [mon-fri 22:00-06:00, "20:00-24:00"]
+  - name: weekend
+    all: [{kind: ticket, issuers: [arena]}]
+    hours:
+      - sat,sun 08:00-20:00
+`, "venues", "arena.yaml")
+	terms := o.deliver().Terms()
+	if terms.Zone == nil || terms.Zone.String() != "Asia/Shanghai" {
+		t.Fatalf("zone %v", terms.Zone)
+	}
+	for i, want := range [][]string{{"mon-fri 22:00-06:00", "20:00-24:00"}, {"sat-sun 08:00-20:00"}} {
+		for j, h := range terms.Policy.Accept[i].Hours {
+			if text, err := h.MarshalText(); err != nil || string(text) != want[j] {
+				t.Errorf("rule %d: %s, %v; want %s", i, text, err, want[j])
+			}
+		}
+		if len(terms.Policy.Accept[i].Hours) != len(want) {
+			t.Errorf("rule %d has %d hours", i, len(terms.Policy.Accept[i].Hours))
+		}
+	}
+	o.write("time_zone: UTC\n", "kiosks", "arena", "gate-1", "policy.yaml")
+	if zone := o.deliver().Terms().Zone; zone.String() != "UTC" {
+		t.Errorf("with the kiosk's own layer: %v", zone)
+	}
+}
