@@ -31,7 +31,7 @@ func BenchmarkReserve(b *testing.B) {
 			for b.Loop() {
 				n++
 				use := entry.Use{Pass: passHash(n), Limit: 1, Final: true}
-				if err := l.Reserve(b.Context(), use, admission("in-1")); err != nil {
+				if err := l.Reserve(b.Context(), admission("in-1"), use); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -59,7 +59,7 @@ func overwriteAndLookUp(t *testing.T, path string, passes uint64) {
 	}
 	defer l.Close()
 	for n := range uint64(60) {
-		err := l.Reserve(t.Context(), entry.Use{Pass: passHash(passes + n), Limit: 1, Final: true}, admission("in-1"))
+		err := l.Reserve(t.Context(), admission("in-1"), entry.Use{Pass: passHash(passes + n), Limit: 1, Final: true})
 		if err != nil && !errors.Is(err, ErrDamaged) {
 			t.Errorf("reserve: %v", err)
 		}

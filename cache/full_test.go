@@ -31,7 +31,7 @@ func fillAndRecover(path string) error {
 		return err
 	}
 	take := func(n uint64) error {
-		return l.Reserve(context.Background(), entry.Use{Pass: passHash(n), Limit: 1, Final: true}, admission("in-1"))
+		return l.Reserve(context.Background(), admission("in-1"), entry.Use{Pass: passHash(n), Limit: 1, Final: true})
 	}
 	for n := range uint64(50) {
 		if err := take(n); err != nil {

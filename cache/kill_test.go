@@ -49,7 +49,7 @@ func reserveForEver(path string) error {
 	}
 	for n := uint64(len(events)) + 1; ; n++ {
 		use := entry.Use{Pass: passHash(n), Limit: 1, Final: n%2 == 0}
-		if err := l.Reserve(context.Background(), use, admission("in-1")); err != nil {
+		if err := l.Reserve(context.Background(), admission("in-1"), use); err != nil {
 			return err
 		}
 		fmt.Println(n)

@@ -41,8 +41,8 @@ var (
 	ErrOutcomeUnknown = errors.New("cache: the ledger's write goes on and is taken back when it is durable")
 	// ErrNoReservation: no open reservation has this number; it was committed before or never made.
 	ErrNoReservation = errors.New("cache: no open reservation has this number")
-	// ErrUse: the use cannot be taken as it was described: a limit, and no pass.
-	ErrUse = errors.New("cache: a use that is limited needs a pass")
+	// ErrUse: the use cannot be taken as it was described: a limit and no pass, or one pass twice.
+	ErrUse = errors.New("cache: a use that is limited needs a pass, and one of its own")
 )
 
 // LedgerOptions are the choices of OpenLedger.

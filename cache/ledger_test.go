@@ -53,7 +53,7 @@ func admission(lane string) *entry.Event {
 func reserve(tb testing.TB, l *Ledger, pass entry.PassHash, limit uint) uint64 {
 	tb.Helper()
 	ev := admission("in-1")
-	if err := l.Reserve(tb.Context(), entry.Use{Pass: pass, Limit: limit}, ev); err != nil {
+	if err := l.Reserve(tb.Context(), ev, entry.Use{Pass: pass, Limit: limit}); err != nil {
 		tb.Fatal(err)
 	}
 	return ev.Seq
@@ -76,7 +76,7 @@ func TestReserveTakesOneUseAndAppendsOneEvent(t *testing.T) {
 	l := openLedger(t, ledgerPath(t))
 	ev := admission("in-1")
 	ev.Pass = passHash(1)
-	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 2, Final: true}, ev); err != nil {
+	if err := l.Reserve(t.Context(), ev, entry.Use{Pass: passHash(1), Limit: 2, Final: true}); err != nil {
 		t.Fatal(err)
 	}
 	if ev.Seq != 1 || l.Commits() != 1 {
@@ -99,7 +99,7 @@ func TestReserveAtTheLimitWritesNothing(t *testing.T) {
 	l := openLedger(t, ledgerPath(t))
 	reserve(t, l, passHash(1), 1)
 	ev := admission("in-2")
-	err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 1}, ev)
+	err := l.Reserve(t.Context(), ev, entry.Use{Pass: passHash(1), Limit: 1})
 	var used *entry.UsedError
 	if !errors.As(err, &used) || !errors.Is(err, entry.ErrUsed) {
 		t.Fatalf("got %v, want a UsedError", err)
@@ -117,7 +117,7 @@ func TestReserveAtTheLimitWritesNothing(t *testing.T) {
 
 func TestReserveRefusesALimitedUseWithoutPass(t *testing.T) {
 	l := openLedger(t, ledgerPath(t))
-	if err := l.Reserve(t.Context(), entry.Use{Limit: 1}, admission("in-1")); !errors.Is(err, ErrUse) {
+	if err := l.Reserve(t.Context(), admission("in-1"), entry.Use{Limit: 1}); !errors.Is(err, ErrUse) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -132,7 +132,7 @@ func TestRivalUsedCheckAndInsertWithoutOneTransaction(t *testing.T) {
 		for _, lane := range []string{"in-1", "in-2"} {
 			lanes.Go(func() {
 				<-start
-				err := l.Reserve(t.Context(), entry.Use{Pass: passHash(ticket + 1), Limit: 1}, admission(lane))
+				err := l.Reserve(t.Context(), admission(lane), entry.Use{Pass: passHash(ticket + 1), Limit: 1})
 				switch {
 				case err == nil:
 					won.Store(lane, true)
@@ -216,7 +216,7 @@ func TestAnAnnulledUseCanBeTakenAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	reserve(t, l, passHash(1), 1)
-	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 1}, admission("in-1")); !errors.Is(err, entry.ErrUsed) {
+	if err := l.Reserve(t.Context(), admission("in-1"), entry.Use{Pass: passHash(1), Limit: 1}); !errors.Is(err, entry.ErrUsed) {
 		t.Errorf("third time: %v", err)
 	}
 }
@@ -241,7 +241,7 @@ func TestReopenRemembers(t *testing.T) {
 	if l.ID() != id || l.Recovered() != 1 {
 		t.Errorf("id kept: %v; %d reservations recovered, want 1", l.ID() == id, l.Recovered())
 	}
-	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(1), Limit: 1}, admission("in-1")); !errors.Is(err, entry.ErrUsed) {
+	if err := l.Reserve(t.Context(), admission("in-1"), entry.Use{Pass: passHash(1), Limit: 1}); !errors.Is(err, entry.ErrUsed) {
 		t.Errorf("the use was forgotten: %v", err)
 	}
 	if got := states(t, l, passHash(1)); got[0] != entry.UseUncertain {

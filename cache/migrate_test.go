@@ -86,7 +86,7 @@ func checkFixture(t *testing.T, l *Ledger) {
 			t.Errorf("pass %d: %v, want %v", n, got, want)
 		}
 	}
-	if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(3), Limit: 1, Final: true}, admission("in-1")); !errors.Is(err, entry.ErrUsed) {
+	if err := l.Reserve(t.Context(), admission("in-1"), entry.Use{Pass: passHash(3), Limit: 1, Final: true}); !errors.Is(err, entry.ErrUsed) {
 		t.Errorf("a used pass: %v", err)
 	}
 	events := allEvents(t, l)

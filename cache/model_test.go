@@ -166,7 +166,7 @@ func (m *ledgerModel) took(use entry.Use, ev *entry.Event) (seq uint64) {
 
 func (m *ledgerModel) reserve(rt *rapid.T) {
 	use, ev := m.drawn(rt)
-	err := m.ledger.Reserve(m.tb.Context(), use, ev)
+	err := m.ledger.Reserve(m.tb.Context(), ev, use)
 	if m.full(use) {
 		if !errors.Is(err, entry.ErrUsed) {
 			rt.Fatalf("all of %d taken, and the answer was %v", use.Limit, err)
@@ -217,7 +217,7 @@ func (m *ledgerModel) leaveReserve(rt *rapid.T) {
 		seq = m.took(use, ev)
 		m.appended(modelEvent{at: m.now, late: true})
 	}
-	between, err := m.stalled(rt, func(ctx context.Context) error { return m.ledger.Reserve(ctx, use, ev) })
+	between, err := m.stalled(rt, func(ctx context.Context) error { return m.ledger.Reserve(ctx, ev, use) })
 	if !errors.Is(err, ErrOutcomeUnknown) {
 		rt.Fatalf("left under way: %v", err)
 	}
@@ -254,7 +254,7 @@ func (m *ledgerModel) leaveQueued(rt *rapid.T) {
 	<-entered
 	ctx, leave := context.WithTimeout(m.tb.Context(), time.Millisecond)
 	defer leave()
-	err := m.ledger.Reserve(ctx, use, ev)
+	err := m.ledger.Reserve(ctx, ev, use)
 	held := m.ledger.Record(ctx, &entry.Event{At: m.now, Clock: entry.ClockSynced, Kind: entry.EventIncident})
 	close(release)
 	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrOutcomeUnknown) || !errors.Is(held, entry.ErrLate) {

@@ -35,7 +35,7 @@ func filledLedger(t *testing.T, n uint64) string {
 		t.Fatal(err)
 	}
 	for i := range n {
-		if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(i), Limit: 1, Final: true}, admission("in-1")); err != nil {
+		if err := l.Reserve(t.Context(), admission("in-1"), entry.Use{Pass: passHash(i), Limit: 1, Final: true}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,7 +251,7 @@ func TestDamagedPageNeverMakesAUsedPassUnused(t *testing.T) {
 		}
 		defer l.Close()
 		stillUsed(t, l, passes)
-		err = l.Reserve(t.Context(), entry.Use{Pass: passHash(7), Limit: 1}, admission("in-1"))
+		err = l.Reserve(t.Context(), admission("in-1"), entry.Use{Pass: passHash(7), Limit: 1})
 		if !errors.Is(err, entry.ErrUsed) && !errors.Is(err, ErrDamaged) {
 			t.Errorf("reserve: %v", err)
 		}
@@ -259,7 +259,7 @@ func TestDamagedPageNeverMakesAUsedPassUnused(t *testing.T) {
 			t.Errorf("the chain: %v", err)
 		}
 		for n := range uint64(20) { // onto pages that a damaged list of free ones may name
-			err := l.Reserve(t.Context(), entry.Use{Pass: passHash(passes + n), Limit: 1, Final: true}, admission("in-1"))
+			err := l.Reserve(t.Context(), admission("in-1"), entry.Use{Pass: passHash(passes + n), Limit: 1, Final: true})
 			if err != nil && !errors.Is(err, ErrDamaged) {
 				t.Errorf("reserve another: %v", err)
 			}

@@ -196,7 +196,7 @@ func (l *Ledger) closeAnnulled(tx *bbolt.Tx, to uint64) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if r.use.State == stateReserved {
+		if r.state() == stateReserved {
 			to = seq - 1
 			break
 		}

@@ -216,7 +216,7 @@ func TestPruneUses(t *testing.T) {
 	l, path := aged(t, 0)
 	take := func(n uint64, expires time.Time, final bool) uint64 {
 		ev := admission("in-1")
-		if err := l.Reserve(t.Context(), entry.Use{Pass: passHash(n), Limit: 2, Expires: expires, Final: final}, ev); err != nil {
+		if err := l.Reserve(t.Context(), ev, entry.Use{Pass: passHash(n), Limit: 2, Expires: expires, Final: final}); err != nil {
 			t.Fatal(err)
 		}
 		return ev.Seq

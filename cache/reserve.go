@@ -15,37 +15,31 @@ import (
 	"gatehouse/entry"
 )
 
-// Reserve records an admission: it counts the uses of a pass, takes one and appends the event, in one transaction, and
-// returns when it is durable. Without a limit no use is counted or taken. It fills ev.Seq. At the limit nothing is written
-// and the error is a *entry.UsedError with every previous use.
+// Reserve records an admission: it counts the uses of each pass, takes one of each and appends the event, in one
+// transaction, and returns when it is durable. Of a pass without a limit no use is counted or taken. It fills ev.Seq. Where
+// one pass is at its limit nothing is written, and the error is a *entry.UsedError with every previous use of that pass.
 //
 // When ctx ends first nobody is let in, and no use stays taken: before its turn nothing is written, and what was under
 // way (ErrOutcomeUnknown beside ctx's error) is taken back by the writer, with an event, as soon as it is durable.
-func (l *Ledger) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) error {
-	if use.Limit != 0 && use.Pass == (entry.PassHash{}) {
-		return ErrUse
+func (l *Ledger) Reserve(ctx context.Context, ev *entry.Event, uses ...entry.Use) error {
+	uses, err := limited(uses)
+	if err != nil {
+		return err
 	}
 	body, err := encodeEvent(ev)
 	if err != nil {
 		return err
 	}
 	undone := &entry.Event{At: ev.At, Clock: ev.Clock, Kind: entry.EventPassage, Lane: ev.Lane, Passage: entry.NotPassed, Late: true}
-	taken := useEntry{At: ev.At.UnixMicro(), Lane: ev.Lane, State: stateReserved}
-	if use.Final {
-		taken.State = stateCommitted
-	}
+	taken := useEntry{At: ev.At.UnixMicro(), Lane: ev.Lane}
 	err = l.submit(ctx, &job{
 		do: func(tx *bbolt.Tx, _ bool) (err error) {
-			if use.Limit == 0 {
-				taken.Seq, err = l.appendEvent(tx, body)
-			} else {
-				taken.Seq, err = l.reserve(tx, use, taken, body)
-			}
+			taken.Seq, err = l.reserve(tx, uses, taken, body)
 			return err
 		},
 		amend: func(tx *bbolt.Tx) error {
 			undone.Of = taken.Seq
-			return l.undoReserve(tx, use, undone)
+			return l.undoReserve(tx, uses, undone)
 		},
 		drop: true,
 	})
@@ -55,63 +49,85 @@ func (l *Ledger) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) er
 	return err
 }
 
-// undoReserve takes an admission back whose caller had left when it became durable: its guest was not let in, so that the
+// limited are the uses to be taken: those of passes that have a limit, each pass once.
+func limited(uses []entry.Use) ([]entry.Use, error) {
+	var taken []entry.Use
+	for _, u := range uses {
+		if u.Limit == 0 {
+			continue
+		}
+		again := func(t entry.Use) bool { return t.Pass == u.Pass }
+		if u.Pass == (entry.PassHash{}) || slices.ContainsFunc(taken, again) {
+			return nil, ErrUse
+		}
+		taken = append(taken, u)
+	}
+	return taken, nil
+}
+
+// undoReserve takes an admission back whose caller had left when it became durable: its guest was not let in, so that a
 // pass has no use of it, not even an annulled one, which tells of a gate that was open. The event has the time of the
 // decision.
-func (l *Ledger) undoReserve(tx *bbolt.Tx, use entry.Use, undone *entry.Event) error {
+func (l *Ledger) undoReserve(tx *bbolt.Tx, uses []entry.Use, undone *entry.Event) error {
 	body, err := encodeEvent(undone)
 	if err != nil {
 		return err
 	}
-	if _, err := l.appendEvent(tx, body); err != nil || use.Limit == 0 {
+	if _, err := l.appendEvent(tx, body); err != nil || len(uses) == 0 {
 		return err
 	}
-	record, err := l.readUses(tx, use.Pass)
-	if err != nil {
-		return err
-	}
-	if record.find(undone.Of) == nil {
-		return l.file.damaged("the use of a reservation is missing")
-	}
-	record.Uses = slices.DeleteFunc(record.Uses, func(u useEntry) bool { return u.Seq == undone.Of })
-	if len(record.Uses) == 0 {
-		err = tx.Bucket(useBucket).Delete(use.Pass[:])
-	} else {
-		err = writeUses(tx, use.Pass, record)
-	}
-	if err != nil {
-		return err
+	for _, use := range uses {
+		taken, err := l.findUse(tx, use.Pass, undone.Of)
+		if err != nil {
+			return err
+		}
+		if err := taken.remove(tx); err != nil {
+			return err
+		}
 	}
 	return tx.Bucket(openBucket).Delete(eventKey(undone.Of))
 }
 
-func (l *Ledger) reserve(tx *bbolt.Tx, use entry.Use, taken useEntry, body []byte) (uint64, error) {
-	record, err := l.readUses(tx, use.Pass)
-	if err != nil {
-		return 0, err
-	}
-	if record.standing() >= use.Limit {
-		return 0, &entry.UsedError{Past: record.past()}
+// reserve looks at every pass before it writes: a use is taken of all of them or of none.
+func (l *Ledger) reserve(tx *bbolt.Tx, uses []entry.Use, taken useEntry, body []byte) (uint64, error) {
+	records := make([]*useRecord, len(uses))
+	for i, use := range uses {
+		record, err := l.readUses(tx, use.Pass)
+		if err != nil {
+			return 0, err
+		}
+		if record.standing() >= use.Limit {
+			return 0, &entry.UsedError{Past: record.past()}
+		}
+		records[i] = record
 	}
 	seq, err := l.appendEvent(tx, body)
 	if err != nil {
 		return 0, err
 	}
 	taken.Seq = seq
-	record.Uses = append(record.Uses, taken)
-	record.keepUntil(use.Expires)
-	if err := writeUses(tx, use.Pass, record); err != nil {
-		return 0, err
+	var open []byte // the passes whose use can still change
+	for i, use := range uses {
+		taken.State = stateCommitted
+		if !use.Final {
+			taken.State = stateReserved
+			open = append(open, use.Pass[:]...)
+		}
+		records[i].Uses = append(records[i].Uses, taken)
+		records[i].keepUntil(use.Expires)
+		if err := writeUses(tx, use.Pass, records[i]); err != nil {
+			return 0, err
+		}
 	}
-	if taken.State != stateReserved {
+	if open == nil {
 		return seq, nil
 	}
 	key := eventKey(seq)
-	return seq, tx.Bucket(openBucket).Put(key, seal(key, use.Pass[:]))
+	return seq, tx.Bucket(openBucket).Put(key, seal(key, open))
 }
 
-// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with the event ev.Of, and
-// appends ev, in one durable transaction. A passage that comes after the annulment commits the use again, as long as this
+// Settle commits (passed, unknown, fault) or annuls (not passed) the uses that were reserved with the event ev.Of, and
+// appends ev, in one durable transaction. A passage that comes after the annulment commits them again, as long as this
 // ledger is open. ErrNoReservation when the use was committed before. It fills ev.Seq; a context that ends counts as for
 // Record.
 func (l *Ledger) Settle(ctx context.Context, ev *entry.Event) error {
@@ -132,9 +148,14 @@ func (l *Ledger) Settle(ctx context.Context, ev *entry.Event) error {
 	})
 }
 
-// reservation is a use that can still change its state.
+// reservation is an admission whose uses, at least one, can still change their state. They do so together.
 type reservation struct {
-	seq    uint64
+	seq  uint64
+	uses []openUse
+}
+
+// openUse is one pass's use of a reservation.
+type openUse struct {
 	pass   entry.PassHash
 	record *useRecord
 	use    *useEntry // within record
@@ -146,25 +167,58 @@ func (l *Ledger) findOpen(tx *bbolt.Tx, seq uint64) (*reservation, error) {
 	if sealed == nil {
 		return nil, fmt.Errorf("%w: %d", ErrNoReservation, seq)
 	}
-	hash, err := unseal(key, sealed)
-	if err != nil || len(hash) != len(entry.PassHash{}) {
+	const size = len(entry.PassHash{})
+	hashes, err := unseal(key, sealed)
+	if err != nil || len(hashes) == 0 || len(hashes)%size != 0 {
 		return nil, l.file.damaged("a reservation cannot be read")
 	}
-	r := &reservation{seq: seq, pass: entry.PassHash(hash)}
-	if r.record, err = l.readUses(tx, r.pass); err != nil {
-		return nil, err
-	}
-	if r.use = r.record.find(seq); r.use == nil {
-		return nil, l.file.damaged("the use of a reservation is missing")
+	r := &reservation{seq: seq}
+	for hash := range slices.Chunk(hashes, size) {
+		u, err := l.findUse(tx, entry.PassHash(hash), seq)
+		if err != nil {
+			return nil, err
+		}
+		r.uses = append(r.uses, u)
 	}
 	return r, nil
 }
 
+// findUse finds the use of a pass that an event took.
+func (l *Ledger) findUse(tx *bbolt.Tx, pass entry.PassHash, seq uint64) (u openUse, err error) {
+	u.pass = pass
+	if u.record, err = l.readUses(tx, pass); err != nil {
+		return u, err
+	}
+	if u.use = u.record.find(seq); u.use == nil {
+		return u, l.file.damaged("the use of a reservation is missing")
+	}
+	return u, nil
+}
+
+func (u openUse) put(tx *bbolt.Tx, state useState) error {
+	if u.use.State == state {
+		return nil
+	}
+	u.use.State = state
+	return writeUses(tx, u.pass, u.record)
+}
+
+// remove takes the use out of the pass's record, and a record without a use out of the ledger.
+func (u openUse) remove(tx *bbolt.Tx) error {
+	seq := u.use.Seq // u.use moves with the others
+	u.record.Uses = slices.DeleteFunc(u.record.Uses, func(e useEntry) bool { return e.Seq == seq })
+	if len(u.record.Uses) == 0 {
+		return tx.Bucket(useBucket).Delete(u.pass[:])
+	}
+	return writeUses(tx, u.pass, u.record)
+}
+
+func (r *reservation) state() useState { return r.uses[0].use.State }
+
 // end writes the state. An annulled use stays open, for the passage that may come late.
 func (r *reservation) end(tx *bbolt.Tx, state useState) error {
-	if r.use.State != state {
-		r.use.State = state
-		if err := writeUses(tx, r.pass, r.record); err != nil {
+	for _, u := range r.uses {
+		if err := u.put(tx, state); err != nil {
 			return err
 		}
 	}
@@ -206,14 +260,14 @@ func (l *Ledger) recoverOne(tx *bbolt.Tx, seq uint64, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	if r.use.State == stateAnnulled {
+	if r.state() == stateAnnulled {
 		return tx.Bucket(openBucket).Delete(eventKey(seq))
 	}
 	if err := r.end(tx, stateUncertain); err != nil {
 		return err
 	}
 	body, err := encodeEvent(&entry.Event{
-		At: at, Kind: entry.EventPassage, Lane: r.use.Lane, Passage: entry.PassageUnknown, Of: seq,
+		At: at, Kind: entry.EventPassage, Lane: r.uses[0].use.Lane, Passage: entry.PassageUnknown, Of: seq,
 	})
 	if err != nil {
 		return err

@@ -76,7 +76,7 @@ func TestAReservationWhoseCallerLeftUnderWayIsTakenBack(t *testing.T) {
 			l := openLedger(t, path)
 			d := stallNext(t, l)
 			use, ev := entry.Use{Pass: passHash(1), Limit: 1, Final: final}, admission("in-1")
-			err := d.leaveUnderWay(t, func(ctx context.Context) error { return l.Reserve(ctx, use, ev) })
+			err := d.leaveUnderWay(t, func(ctx context.Context) error { return l.Reserve(ctx, ev, use) })
 			if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrOutcomeUnknown) {
 				t.Errorf("got %v", err)
 			}
@@ -93,7 +93,7 @@ func TestAReservationWhoseCallerLeftUnderWayIsTakenBack(t *testing.T) {
 			if ev.Seq != 0 {
 				t.Error("the event of a caller who left was touched")
 			}
-			if err := l.Reserve(t.Context(), use, ev); err != nil {
+			if err := l.Reserve(t.Context(), ev, use); err != nil {
 				t.Errorf("the guest who shows the pass again: %v", err)
 			}
 			l.Close()
@@ -108,7 +108,7 @@ func TestAReservationWhoseCallerLeftBeforeItsTurnIsNeverMade(t *testing.T) {
 	l := openLedger(t, ledgerPath(t))
 	release := stall(t, l)
 	for _, use := range []entry.Use{{Pass: passHash(1), Limit: 1}, {}} {
-		err := leaveQueued(t, l, func(ctx context.Context) error { return l.Reserve(ctx, use, admission("in-1")) })
+		err := leaveQueued(t, l, func(ctx context.Context) error { return l.Reserve(ctx, admission("in-1"), use) })
 		if !errors.Is(err, context.Canceled) || errors.Is(err, ErrOutcomeUnknown) || errors.Is(err, entry.ErrLate) {
 			t.Errorf("got %v", err)
 		}
@@ -182,7 +182,7 @@ func TestAReservationIsNotBegunForAContextThatEnded(t *testing.T) {
 	l := openLedger(t, ledgerPath(t))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := l.Reserve(ctx, entry.Use{Pass: passHash(1), Limit: 1}, admission("in-1"))
+	err := l.Reserve(ctx, admission("in-1"), entry.Use{Pass: passHash(1), Limit: 1})
 	if !errors.Is(err, context.Canceled) || errors.Is(err, ErrOutcomeUnknown) {
 		t.Errorf("got %v", err)
 	}

@@ -247,7 +247,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	l.kiosk.recorded(dec.RecordErr)
 	if dec.Outcome != entry.Admit {
 		l.note(dec, scan, time.Now())
-		if dec.Outcome == entry.Wait {
+		if dec.Outcome == entry.Wait && dec.Reason != entry.ReasonSecondPassNeeded {
 			l.scanner.Forget() // the same code is asked for again
 		}
 		l.refuse(ctx, g, "")

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"gatehouse/cache"
@@ -24,11 +25,12 @@ type record struct {
 }
 
 // Reserve takes no use while a former ledger is lost, or this one will be; an admission without a limit takes none anyway.
-func (r *record) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) error {
-	if use.Limit != 0 && (r.lost.Load() || r.gone.Load()) {
+func (r *record) Reserve(ctx context.Context, ev *entry.Event, uses ...entry.Use) error {
+	limited := slices.ContainsFunc(uses, func(u entry.Use) bool { return u.Limit != 0 })
+	if limited && (r.lost.Load() || r.gone.Load()) {
 		return entry.ErrLedgerLost
 	}
-	return r.Ledger.Reserve(ctx, use, ev)
+	return r.Ledger.Reserve(ctx, ev, uses...)
 }
 
 // recorded tells how a write of the record went. One that is late was not lost; the condition ends when a write is in

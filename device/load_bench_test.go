@@ -70,7 +70,7 @@ func fillLedger(b *testing.B, k *bench) {
 		_, _ = rand.Read(use.Pass[:]) // never fails
 		ev := &entry.Event{At: now, Kind: entry.EventDecision, Lane: "in-1", Outcome: entry.Admit, Reason: "ok", Pass: use.Pass,
 			Format: string(credential.GH1), Issuer: "arena", PassKind: "ticket", Rule: "day ticket"}
-		if err := l.Reserve(b.Context(), use, ev); err != nil {
+		if err := l.Reserve(b.Context(), ev, use); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -48,7 +48,7 @@ func TestKioskPrunesItsLedger(t *testing.T) {
 	expired, lasting := entry.PassHash{1}, entry.PassHash{2}
 	for pass, expires := range map[entry.PassHash]time.Time{expired: long, lasting: time.Now().Add(time.Hour)} {
 		ev := &entry.Event{At: long, Clock: entry.ClockSynced, Kind: entry.EventDecision, Outcome: entry.Admit}
-		b.venue.must(l.Reserve(t.Context(), entry.Use{Pass: pass, Limit: 1, Expires: expires, Final: true}, ev))
+		b.venue.must(l.Reserve(t.Context(), ev, entry.Use{Pass: pass, Limit: 1, Expires: expires, Final: true}))
 	}
 	b.venue.must(l.Close())
 	copied := path + ".schema-1"
@@ -175,11 +175,11 @@ type slowLedger struct {
 	stalled atomic.Bool
 }
 
-func (l *slowLedger) Reserve(ctx context.Context, use entry.Use, ev *entry.Event) error {
+func (l *slowLedger) Reserve(ctx context.Context, ev *entry.Event, uses ...entry.Use) error {
 	if l.stalled.Load() {
 		<-ctx.Done()
 	}
-	return l.Ledger.Reserve(ctx, use, ev)
+	return l.Ledger.Reserve(ctx, ev, uses...)
 }
 
 func (l *slowLedger) Record(ctx context.Context, ev *entry.Event) error {

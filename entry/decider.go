@@ -16,6 +16,7 @@ type Decider struct {
 	ledger    Ledger
 	history   History
 	venueKey  []byte
+	waiting   waiting
 }
 
 // MinVenueKey is the least number of bytes of a venue key.
@@ -26,14 +27,15 @@ func NewDecider(k Knowledge, l Ledger, h History, venueKey []byte) (*Decider, er
 	if len(venueKey) < MinVenueKey {
 		return nil, fmt.Errorf("entry: the venue key has %d bytes, it needs at least %d; provision the kiosk again", len(venueKey), MinVenueKey)
 	}
-	return &Decider{k, l, h, venueKey}, nil
+	return &Decider{knowledge: k, ledger: l, history: h, venueKey: venueKey}, nil
 }
 
 // Decide answers one scanned code at one lane. Whatever happens it returns a decision with a reason, and every
 // decision is recorded: an admission before its Grant exists, in the transaction that takes the use. It waits for the
 // record no longer than the policy's deadline.
 func (d *Decider) Decide(ctx context.Context, lane Lane, code string, now Moment) Decision {
-	dec := d.judge(lane, code, now)
+	first := d.waiting.take(lane.Name)
+	dec := d.judge(lane, code, first, now)
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(dec.record.Deadline))
 	defer cancel()
 	if dec.Outcome == Admit {
@@ -45,6 +47,9 @@ func (d *Decider) Decide(ctx context.Context, lane Lane, code string, now Moment
 			dec.Event = ev.Seq
 		}
 	}
+	if dec.Reason == ReasonSecondPassNeeded {
+		d.waiting.put(lane.Name, code, dec)
+	}
 	return dec
 }
 
@@ -54,14 +59,14 @@ func (d *Decider) admit(ctx context.Context, dec *Decision) {
 	dec.hold(StepRecord, "")
 	ev := dec.event()
 	var err error
-	if dec.limit == 0 && dec.record.Late == LateOpen {
+	if len(dec.uses) == 0 && dec.record.Late == LateOpen {
 		if err = d.ledger.Record(ctx, ev); errors.Is(err, ErrLate) {
 			dec.Late, dec.RecordErr = true, err
 			dec.Steps[len(dec.Steps)-1].Note = "late: " + err.Error()
 			err = nil
 		}
 	} else {
-		err = d.ledger.Reserve(ctx, Use{Pass: dec.use, Limit: dec.limit, Expires: dec.until, Final: !dec.lane.Sensor}, ev)
+		err = d.ledger.Reserve(ctx, ev, dec.uses...)
 	}
 	if err == nil {
 		dec.Event = ev.Seq
@@ -99,7 +104,7 @@ func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage, now Momen
 	}
 	ev := &Event{At: now.At, Clock: now.Clock, Kind: EventPassage, Lane: dec.lane.Name, Passage: p, Of: dec.Event}
 	write := d.ledger.Record
-	if dec.lane.Sensor && dec.limit != 0 {
+	if dec.lane.Sensor && len(dec.uses) != 0 {
 		write = d.ledger.Settle
 	}
 	if err := write(ctx, ev); err != nil {

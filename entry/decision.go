@@ -22,6 +22,7 @@ const (
 	StepVenue      StepCode = "venue"      // issued for here?
 	StepRule       StepCode = "rule"       // does a rule of the venue take it?
 	StepUses       StepCode = "uses"       // has it a use left?
+	StepSecond     StepCode = "second"     // where the rule wants two passes: is the other here, and the same person's?
 	StepRecord     StepCode = "record"     // is the admission on the disk?
 )
 
@@ -49,10 +50,12 @@ type Decision struct {
 	Rule     string   // the rule that took it
 	PassHash PassHash // zero for a private kind
 
-	Stale  bool      // decided on data past its fresh band
-	Outage bool      // the pass is older than the rule's max_age, and its outage_max_age took it
-	Late   bool      // the disk did not write within the policy's deadline
-	Past   []PastUse // for already_used and passback: when and where
+	Stale  bool // decided on data past its fresh band
+	Outage bool // the pass is older than the rule's max_age, and its outage_max_age took it
+	// AnyHolder: the rule wants two passes and not that they are one person's.
+	AnyHolder bool
+	Late      bool      // the disk did not write within the policy's deadline
+	Past      []PastUse // for already_used and passback: when and where
 
 	Grant *Grant // to open the lane; nil unless Outcome is Admit
 	Event uint64 // its event's number in the ledger; 0 when it could not be recorded, or not in time
@@ -62,9 +65,9 @@ type Decision struct {
 	RecordErr error
 
 	lane   Lane
-	limit  uint
-	use    PassHash // also for a private kind, for the uses alone
-	until  time.Time
+	uses   []Use         // that an admission takes, of passes that have a limit
+	first  uint64        // the event of the first of two passes
+	wait   time.Duration // how long this one may wait for a second
 	open   opening
 	record RecordTerms
 }
@@ -92,7 +95,8 @@ func (d *Decision) event() *Event {
 	ev := &Event{
 		At: d.At, Clock: d.Clock, Kind: EventDecision, Lane: d.lane.Name, Outcome: d.Outcome, Reason: d.Reason,
 		Pass: d.PassHash, Format: string(d.Format), Issuer: d.Issuer, KeyID: d.KeyID,
-		PassKind: d.Kind, Level: d.Level, Rule: d.Rule, Outage: d.Outage, Steps: make([]StepCode, 0, len(d.Steps)),
+		PassKind: d.Kind, Level: d.Level, Rule: d.Rule, Outage: d.Outage, AnyHolder: d.AnyHolder,
+		Of: d.first, Steps: make([]StepCode, 0, len(d.Steps)),
 	}
 	for _, s := range d.Steps {
 		if s.Held {

@@ -137,16 +137,16 @@ type Version struct {
 // Ledger remembers uses and events. Every method is durable: when it returns nil, the bytes survive a power cut. None
 // waits for longer than ctx.
 type Ledger interface {
-	// Reserve records an admission: it counts the uses of a pass, takes one and appends the event, in one transaction,
-	// and fills ev.Seq. When the limit is reached nothing is written and the error is a *UsedError. Without a limit it
-	// only appends the event. When ctx ends first the guest must not be let in: no use stays taken.
-	Reserve(ctx context.Context, use Use, ev *Event) error
+	// Reserve records an admission: it counts the uses of each pass, takes one of each and appends the event, in one
+	// transaction, and fills ev.Seq. When one pass has reached its limit nothing is written and the error is a *UsedError.
+	// Without a use it only appends the event. When ctx ends first the guest must not be let in: no use stays taken.
+	Reserve(ctx context.Context, ev *Event, uses ...Use) error
 
 	// Record appends an event and fills ev.Seq. When ctx ends first, or had ended before, the event is held in memory and
 	// written later, and the error is ErrLate; where there is no room to hold it the error is another.
 	Record(ctx context.Context, ev *Event) error
 
-	// Settle commits (passed, unknown, fault) or annuls (not passed) the use that was reserved with the event ev.Of, as
+	// Settle commits (passed, unknown, fault) or annuls (not passed) all uses that were reserved with the event ev.Of, as
 	// ev.Passage says, and appends ev, in one transaction: no use changes without an event that tells why. When ctx ends
 	// first the error is ErrLate, as for Record.
 	Settle(ctx context.Context, ev *Event) error

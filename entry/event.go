@@ -125,9 +125,11 @@ type Event struct {
 	Rule     string     `cbor:"12,keyasint,omitempty"`
 	Steps    []StepCode `cbor:"13,keyasint,omitempty"` // the steps that held, in order
 	Passage  Passage    `cbor:"14,keyasint,omitempty"`
-	Of       uint64     `cbor:"15,keyasint,omitempty"` // the event that this one is about
+	Of       uint64     `cbor:"15,keyasint,omitempty"` // the event that this one is about; of a decision by two passes, that of the first
 	Note     string     `cbor:"16,keyasint,omitempty"`
 	Clock    ClockState `cbor:"17,keyasint,omitempty"` // how far At can be trusted
 	Late     bool       `cbor:"18,keyasint,omitempty"` // it, or the event that it is about, was durable after it was acted on
-	Outage   bool       `cbor:"19,keyasint,omitempty"` // admitted by a rule's outage_max_age
+	Outage   bool       `cbor:"19,keyasint,omitempty"` // a rule took it by its outage_max_age
+	// AnyHolder: the rule wants two passes, and does not compare their holders.
+	AnyHolder bool `cbor:"20,keyasint,omitempty"`
 }

@@ -12,8 +12,8 @@ import (
 	"gatehouse/credential"
 )
 
-// judge asks every question that needs no writing.
-func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
+// judge asks every question that needs no writing. first is the pass that waits at the lane; nil where none does.
+func (d *Decider) judge(lane Lane, code string, first *waitingPass, now Moment) Decision {
 	dec := Decision{At: now.At, Clock: now.Clock, lane: lane, Steps: make([]Step, 0, 8), record: (*Policy)(nil).recording()}
 	belief, err := d.knowledge.Belief()
 	if err != nil {
@@ -28,30 +28,67 @@ func (d *Decider) judge(lane Lane, code string, now Moment) Decision {
 	dec.hold(StepBelief, "")
 	dec.record = terms.Policy.recording()
 
-	s := d.examine(&dec, belief, lane, code, now)
-	if s == nil {
+	pass := d.examine(&dec, belief, lane, code, now)
+	if pass == nil {
 		return dec
 	}
-	found := terms.Policy.match(showing{s, now.At, terms.Zone})
-	if found.reason != ReasonOK {
-		dec.refuse(StepRule, found.reason, found.note)
-		return dec
+	s := showing{pass: pass, at: now.At, zone: terms.Zone}
+	if first != nil {
+		s.first, s.waited = d.again(belief, lane, first, now), now.At.Sub(first.at)
 	}
-	dec.Rule, dec.Outage = found.rule.Name, found.outage
-	dec.limit = found.clause.limit(s.Pass)
-	dec.hold(StepRule, found.note)
-	if !d.unused(&dec) {
+	dec.wait = terms.Policy.longestPair()
+	found := terms.Policy.match(s)
+	if !dec.taken(found) || !d.unused(&dec) || !dec.complete(found, first) {
 		return dec
 	}
 	dec.Outcome, dec.Reason = Admit, ReasonOK
-	dec.open = terms.Policy.opening(lane.Name, s.Pass)
+	dec.open = terms.Policy.opening(lane.Name, found.taken)
 	return dec
+}
+
+// taken notes the rule that takes the pass, and the uses that it would cost.
+func (d *Decision) taken(f finding) bool {
+	if !f.takes() {
+		d.refuse(StepRule, f.reason, f.note)
+		return false
+	}
+	d.Rule, d.Outage, d.AnyHolder = f.rule.Name, f.outage, f.rule.anyHolder()
+	for _, t := range f.taken {
+		d.Stale = d.Stale || t.pass.stale
+		if limit := t.clause.limit(t.pass.Pass); limit != 0 {
+			d.uses = append(d.uses, Use{Pass: t.pass.hash, Limit: limit, Expires: t.pass.Expires, Final: !d.lane.Sensor})
+		}
+	}
+	d.hold(StepRule, f.note)
+	return true
+}
+
+// complete asks for the second pass where the rule wants two. first is what was shown before.
+func (d *Decision) complete(f finding, first *waitingPass) bool {
+	if len(f.taken) == 2 {
+		d.first = first.event
+	}
+	switch {
+	case f.reason == ReasonSecondPassNeeded:
+		d.refuse(StepSecond, f.reason, fmt.Sprintf("within %v", f.rule.pairWithin()))
+		return false
+	case f.reason == ReasonDifferentHolder:
+		d.refuse(StepSecond, f.reason, "")
+		return false
+	case f.rule.anyHolder():
+		d.hold(StepSecond, "same_holder is off: the holders were not compared")
+	case len(f.taken) == 2:
+		d.hold(StepSecond, "")
+	}
+	return true
 }
 
 // shown is a pass that somebody shows at the lane: verified, not withdrawn, issued for here, by data that counts.
 type shown struct {
 	*credential.Pass
-	outage string // why outage_max_age counts for it; "" where max_age does
+	hash   PassHash // also for a private kind, for the uses and to tell two passes apart
+	stale  bool     // known by data past its fresh band
+	outage string   // why outage_max_age counts for it; "" where max_age does
 }
 
 // examine asks what can be asked of one pass before the rules. Without a pass that counts it returns nil, and the decision
@@ -65,10 +102,9 @@ func (d *Decider) examine(dec *Decision, belief Belief, lane Lane, code string, 
 		return nil
 	}
 	dec.hold(StepVerify, "")
-	dec.use = HashPass(d.venueKey, pass)
-	dec.until = pass.Expires
+	hash := HashPass(d.venueKey, pass)
 	if !terms.Policy.isPrivate(pass.Kind) {
-		dec.PassHash = dec.use
+		dec.PassHash = hash
 	}
 
 	if !dec.notRevoked(belief, pass) || !dec.fresh(terms.Bands(pass.Issuer), now) || !dec.forHere(terms, lane, pass) {
@@ -78,7 +114,14 @@ func (d *Decider) examine(dec *Decision, belief Belief, lane Lane, code string, 
 		dec.refuse(StepClock, ReasonClockUntrusted, "the clock is behind what this kiosk knows that it is")
 		return nil
 	}
-	return &shown{pass, terms.outage(pass.Issuer, dec.Stale)}
+	return &shown{pass, hash, dec.Stale, terms.outage(pass.Issuer, dec.Stale)}
+}
+
+// again examines the pass that waits once more: its time may be over since, or it was withdrawn. Then it is as if it had
+// not been shown.
+func (d *Decider) again(belief Belief, lane Lane, first *waitingPass, now Moment) *shown {
+	var dec Decision
+	return d.examine(&dec, belief, lane, first.code, now)
 }
 
 // describe notes what the pass said; of a pass without a good signature only the names that the refusal tells.

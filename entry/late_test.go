@@ -24,7 +24,7 @@ type stalled struct {
 	held []entry.Event
 }
 
-func (s *stalled) Reserve(ctx context.Context, _ entry.Use, _ *entry.Event) error {
+func (s *stalled) Reserve(ctx context.Context, _ *entry.Event, _ ...entry.Use) error {
 	<-ctx.Done()
 	return context.Cause(ctx)
 }

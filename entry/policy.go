@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"gatehouse/credential"
 )
 
 // ErrPolicy is wrapped by every fault that Policy.Validate finds. The whole policy is refused and the one in force stays.
@@ -207,10 +205,10 @@ func (p *Policy) isPrivate(kind string) bool {
 	return slices.ContainsFunc(statusLike, same) || slices.ContainsFunc(p.Private, same)
 }
 
-// opening is how the lane opens for a pass: longer where its holder needs it.
-func (p *Policy) opening(lane string, pass *credential.Pass) opening {
+// opening is how the lane opens for who shows these passes: longer where their holder needs it.
+func (p *Policy) opening(lane string, passes []taken) opening {
 	terms := p.Lanes[lane]
-	if pass.Grant == grantWide {
+	if slices.ContainsFunc(passes, func(t taken) bool { return t.pass.Grant == grantWide }) {
 		return opening{time.Duration(terms.WidePulse), true}
 	}
 	return opening{time.Duration(terms.Pulse), false}

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"gatehouse/credential"
 )
 
 // Rule admits who shows all the passes that it names.
@@ -18,7 +16,19 @@ type Rule struct {
 	All  []Clause `cbor:"all" yaml:"all"`
 	// Hours are when the rule counts, in the policy's time zone; absent: always.
 	Hours []Hours `cbor:"hours,omitempty" yaml:"hours,omitempty"`
+	// SameHolder wants the two passes of a rule to be one person's: absent, it does. A pass that names no holder is
+	// nobody's. A rule that turns it off says so on its decisions.
+	SameHolder *bool `cbor:"same_holder,omitempty" yaml:"same_holder,omitempty"`
+	// PairWithin is how long the first of two passes waits for the second; absent: DefaultPairWithin.
+	PairWithin Duration `cbor:"pair_within,omitempty" yaml:"pair_within,omitempty"`
 }
+
+// The time in which the second of two passes is shown.
+const (
+	DefaultPairWithin = 20 * time.Second
+	minPairWithin     = time.Second
+	maxPairWithin     = 2 * time.Minute
+)
 
 // Clause is one pass of a rule.
 type Clause struct {
@@ -46,15 +56,20 @@ const grantWide = "wide"
 var statusLike = []string{"health", "travel"}
 
 func (r *Rule) validate() error {
-	if len(r.All) != 1 {
-		return fmt.Errorf("all has %d clauses; this version takes rules of exactly one pass", len(r.All))
+	if len(r.All) != 1 && len(r.All) != 2 {
+		return fmt.Errorf("all has %d clauses; an entry takes one pass or two", len(r.All))
 	}
 	for i, c := range r.All {
 		if err := c.validate(); err != nil {
 			return fmt.Errorf("all[%d]: %w", i, err)
 		}
 	}
+	within := time.Duration(r.PairWithin)
 	switch {
+	case len(r.All) == 1 && (r.SameHolder != nil || within != 0):
+		return errors.New("same_holder and pair_within are for rules of two passes")
+	case within != 0 && (within < minPairWithin || within > maxPairWithin):
+		return fmt.Errorf("pair_within: %v is not between %v and %v", within, minPairWithin, maxPairWithin)
 	case len(r.Hours) > maxHours:
 		return fmt.Errorf("hours has %d entries, at most %d are allowed", len(r.Hours), maxHours)
 	case slices.Contains(r.Hours, Hours{}):
@@ -91,102 +106,4 @@ func (c *Clause) validate() error {
 		return errors.New("outage_max_age is shorter than max_age: an outage would refuse what is taken without one")
 	}
 	return nil
-}
-
-// finding is what the rules say to a pass: ok and the rule that takes it, or why the rule that came nearest does not.
-type finding struct {
-	reason Reason
-	rule   *Rule
-	clause *Clause
-	outage bool   // only outage_max_age took it
-	note   string // for a technician
-}
-
-// nearness orders the refusals of several rules. The guest is told of the rule that came nearest to admitting.
-var nearness = []Reason{ReasonNotAccepted, ReasonOutsideHours, ReasonTooOld, ReasonNotYetValid, ReasonOK}
-
-func (f finding) nearer(than finding) bool {
-	return slices.Index(nearness, f.reason) > slices.Index(nearness, than.reason)
-}
-
-// showing is what is shown at a lane, and when, by the venue's clocks.
-type showing struct {
-	pass *shown
-	at   time.Time
-	zone *time.Location // nil where the venue has no time zone
-}
-
-// match asks the rules in order. The first that holds takes the pass.
-func (p *Policy) match(s showing) finding {
-	best := finding{reason: ReasonNotAccepted}
-	for i := range p.Accept {
-		f := p.Accept[i].judge(s)
-		if f.nearer(best) {
-			best = f
-		}
-		if best.reason == ReasonOK {
-			break
-		}
-	}
-	return best
-}
-
-func (r *Rule) judge(s showing) finding {
-	if len(r.All) != 1 || !r.All[0].takes(s.pass.Pass) {
-		return finding{reason: ReasonNotAccepted}
-	}
-	f := finding{rule: r, clause: &r.All[0], note: r.Name}
-	if !r.open(s) {
-		f.reason = ReasonOutsideHours
-		return f
-	}
-	if f.reason, f.outage = f.clause.age(s.pass, s.at); f.outage {
-		f.note = fmt.Sprintf("%s: outage_max_age, for %s", r.Name, s.pass.outage)
-	}
-	return f
-}
-
-// open tells whether the rule counts at this hour. Without a time zone nobody can tell, and it does not.
-func (r *Rule) open(s showing) bool {
-	within := func(h Hours) bool { return s.zone != nil && h.contain(s.at, s.zone) }
-	return len(r.Hours) == 0 || slices.ContainsFunc(r.Hours, within)
-}
-
-func (c *Clause) takes(p *credential.Pass) bool {
-	return c.Kind == p.Kind && slices.Contains(c.Issuers, p.Issuer) &&
-		(len(c.Level) == 0 || slices.Contains(c.Level, p.Level))
-}
-
-// age tells whether a pass is young enough, and whether only outage_max_age makes it so. One that does not say since
-// when it holds is too old for every age.
-func (c *Clause) age(s *shown, at time.Time) (reason Reason, outage bool) {
-	age := at.Sub(s.Since)
-	switch {
-	case c.MaxAge == 0:
-		return ReasonOK, false
-	case s.Since.IsZero():
-		return ReasonTooOld, false
-	case age < 0:
-		return ReasonNotYetValid, false
-	case age <= time.Duration(c.MaxAge):
-		return ReasonOK, false
-	case s.outage != "" && age <= time.Duration(c.OutageMaxAge):
-		return ReasonOK, true
-	}
-	return ReasonTooOld, false
-}
-
-// limit is how often the pass admits under this clause; 0 is without limit.
-func (c *Clause) limit(p *credential.Pass) uint {
-	var limit uint
-	switch {
-	case c.Uses != nil:
-		limit = *c.Uses
-	case c.Kind == kindTicket:
-		limit = 1
-	}
-	if p.Uses != 0 && (limit == 0 || p.Uses < limit) {
-		limit = p.Uses
-	}
-	return limit
 }

@@ -11,25 +11,35 @@ import (
 // unused looks before the ledger is asked to write: a used pass then costs no transaction, and staff learn when and
 // where. The ledger counts again in the transaction that takes the use.
 func (d *Decider) unused(dec *Decision) bool {
-	if dec.limit == 0 {
-		dec.hold(StepUses, "without limit")
-		return true
+	for _, use := range dec.uses {
+		if !d.left(dec, use) {
+			return false
+		}
 	}
-	past, err := d.history.Uses(dec.use)
+	note := ""
+	if len(dec.uses) == 0 {
+		note = "without limit"
+	}
+	dec.hold(StepUses, note)
+	return true
+}
+
+// left tells whether a pass has a use left.
+func (d *Decider) left(dec *Decision, use Use) bool {
+	past, err := d.history.Uses(use.Pass)
 	if err != nil {
 		dec.refuse(StepUses, ReasonOutOfOrder, err.Error())
 		return false
 	}
 	taken := counted(past)
 	switch {
-	case taken >= dec.limit && leftOpen(past, dec.At):
+	case taken >= use.Limit && leftOpen(past, dec.At):
 		dec.refuse(StepUses, ReasonPassback, "the kiosk ended while this guest was at the gate; look whether somebody went through")
-	case taken >= dec.limit:
-		dec.refuse(StepUses, ReasonAlreadyUsed, fmt.Sprintf("%d of %d taken", taken, dec.limit))
+	case taken >= use.Limit:
+		dec.refuse(StepUses, ReasonAlreadyUsed, fmt.Sprintf("%d of %d taken", taken, use.Limit))
 	case givenBack(past):
 		dec.refuse(StepUses, ReasonPassback, "let in twice, and nobody went through")
 	default:
-		dec.hold(StepUses, "")
 		return true
 	}
 	dec.Past = past

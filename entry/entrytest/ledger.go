@@ -45,32 +45,38 @@ func (l *Ledger) Events() []entry.Event {
 }
 
 // Reserve implements entry.Ledger.
-func (l *Ledger) Reserve(_ context.Context, use entry.Use, ev *entry.Event) error {
+func (l *Ledger) Reserve(_ context.Context, ev *entry.Event, uses ...entry.Use) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failBefore != nil {
 		return l.failBefore
 	}
-	if use.Limit == 0 {
-		l.append(ev)
-		return l.failAfter
-	}
-	var standing uint
-	for _, u := range l.uses[use.Pass] {
-		if u.State != entry.UseAnnulled {
-			standing++
+	for _, use := range uses {
+		if use.Limit != 0 && l.standing(use.Pass) >= use.Limit {
+			return &entry.UsedError{Past: append([]entry.PastUse(nil), l.uses[use.Pass]...)}
 		}
 	}
-	if standing >= use.Limit {
-		return &entry.UsedError{Past: append([]entry.PastUse(nil), l.uses[use.Pass]...)}
-	}
 	l.append(ev)
-	state := entry.UseReserved
-	if use.Final {
-		state = entry.UseCommitted
+	for _, use := range uses {
+		if use.Limit == 0 {
+			continue
+		}
+		state := entry.UseReserved
+		if use.Final {
+			state = entry.UseCommitted
+		}
+		l.uses[use.Pass] = append(l.uses[use.Pass], entry.PastUse{Seq: ev.Seq, At: ev.At, Lane: ev.Lane, State: state})
 	}
-	l.uses[use.Pass] = append(l.uses[use.Pass], entry.PastUse{Seq: ev.Seq, At: ev.At, Lane: ev.Lane, State: state})
 	return l.failAfter
+}
+
+func (l *Ledger) standing(pass entry.PassHash) (n uint) {
+	for _, u := range l.uses[pass] {
+		if u.State != entry.UseAnnulled {
+			n++
+		}
+	}
+	return n
 }
 
 // Record implements entry.Ledger.

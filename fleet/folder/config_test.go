@@ -30,6 +30,9 @@ func TestConfigErrorsHaveTheirLine(t *testing.T) {
 		{"hours that are none", "venues/arena.yaml", good + "    hours: [\"09:00-09:00\"]\ntime_zone: UTC\n", "arena.yaml:4:"},
 		{"no such zone", "venues/arena.yaml", good + "time_zone: Europe/Atlantis\n", "arena.yaml:4: entry: the policy is not valid: time_zone"},
 		{"the zone of whatever machine", "venues/arena.yaml", good + "time_zone: Local\n", "arena.yaml:4:"},
+		{"three passes", "venues/arena.yaml", good + "  - name: c\n    all: [{kind: a, issuers: [at]}, {kind: b, issuers: [at]}, {kind: c, issuers: [at]}]\n", "arena.yaml:4:"},
+		{"a holder of one pass", "venues/arena.yaml", good + "    same_holder: false\n", "same_holder and pair_within are for rules of two passes"},
+		{"the second pass", "venues/arena.yaml", good + "  - name: c\n    all:\n      - {kind: a, issuers: [at]}\n      - {kind: travel, issuers: [at]}\n", "arena.yaml:7:"},
 		{"a time of an outage", "down/arena", "soon\n", "down/arena:1: not a time"},
 		{"an outage to come", "down/arena", "2099-01-01T00:00:00Z\n", "down/arena:1: not a time that has passed"},
 		{"a pulse that is no duration", "venues/arena.yaml", good + "lanes:\n  in-1:\n    pulse: fast\n", "arena.yaml:6:"},
@@ -156,6 +159,7 @@ func FuzzVenueRule(f *testing.F) {
 	f.Add("lanes: {in-1: {pulse: 500ms, zone: north}}\nprivate: [x]\n")
 	f.Add("accept: [{name: a, all: [{kind: staff, issuers: [arena], max_age: 24h, outage_max_age: 3d}]}]")
 	f.Add("accept: [{name: a, all: [{kind: staff, issuers: [arena]}], hours: [sat,sun 22:00-04:00]}]\ntime_zone: Asia/Shanghai\n")
+	f.Add("accept: [{name: a, all: [{kind: x, issuers: [arena]}, {kind: y, issuers: [arena]}], same_holder: false, pair_within: 30s}]")
 	f.Add("accept: &a [*a]")
 	f.Add("? {}\n: - !!binary x")
 	f.Add("accept: ~")
