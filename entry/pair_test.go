@@ -93,7 +93,9 @@ func TestPairOfTwoPeople(t *testing.T) {
 	d.shows(d.health("li"), entry.ReasonOK)
 
 	// A pass that names nobody is nobody's, also beside another that names nobody.
-	nobody := func(i *entrytest.Issuer, kind string) string { return i.Pass(credential.Claims{Kind: kind, Level: "green"}) }
+	nobody := func(i *entrytest.Issuer, kind string) string {
+		return i.Pass(credential.Claims{Kind: kind, Level: "green"})
+	}
 	d.shows(d.health("li"), entry.ReasonSecondPassNeeded)
 	d.shows(nobody(d.telecom, "travel"), entry.ReasonDifferentHolder)
 	d.shows(nobody(d.telecom, "travel"), entry.ReasonSecondPassNeeded)

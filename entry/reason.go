@@ -57,55 +57,65 @@ const (
 	ReasonExit             Reason = "exit"
 )
 
-type reasonRow struct {
-	outcome Outcome
-	staff   string
-}
+// Severity is how much a reason matters to those who run the gate.
+type Severity string
 
-// reasons has a row for each reason; a test holds that none is missing.
-var reasons = map[Reason]reasonRow{
-	ReasonOK:               {Admit, "Admitted."},
-	ReasonUnrecognised:     {Deny, "This code is no pass that the gate knows."},
-	ReasonMalformed:        {Deny, "This code is damaged or incomplete; ask for the original."},
-	ReasonUnknownIssuer:    {Deny, "This venue does not know the issuer of this pass."},
-	ReasonUnknownKey:       {Deny, "The issuer is known, the key that signed this pass is not."},
-	ReasonBadSignature:     {Deny, "The signature is wrong: this pass was changed or forged."},
-	ReasonKeyNotAllowed:    {Deny, "The issuer's key may not sign this kind of pass."},
-	ReasonNotYetValid:      {Deny, "The pass is not valid yet."},
-	ReasonExpired:          {Deny, "The pass has expired."},
-	ReasonClockUntrusted:   {Refer, "The kiosk does not know the time well enough; check the dates by eye."},
-	ReasonRevoked:          {Deny, "The issuer has withdrawn this pass."},
-	ReasonSuspended:        {Deny, "The issuer has suspended this pass."},
-	ReasonWrongVenue:       {Deny, "The pass is for another venue."},
-	ReasonWrongZone:        {Deny, "The pass is for another entrance or zone."},
-	ReasonOutsideHours:     {Deny, "The pass does not admit at this hour."},
-	ReasonNotAccepted:      {Deny, "The pass is genuine, and no rule of this venue accepts it."},
-	ReasonSecondPassNeeded: {Wait, "One more pass is needed."},
-	ReasonDifferentHolder:  {Deny, "The two passes belong to different people."},
-	ReasonTooOld:           {Deny, "The pass is older than this venue accepts."},
-	ReasonStaleData:        {Refer, "The kiosk's data is too old to decide; decide by eye or by telephone."},
-	ReasonAlreadyUsed:      {Deny, "The pass was used already."},
-	ReasonPassback:         {Refer, "Somebody may have gone in on this pass moments ago; look, and open by hand if not."},
-	ReasonFull:             {Deny, "The venue is full."},
-	ReasonWait:             {Wait, "One moment; show the pass again when the gate is free."},
-	ReasonLaneClosed:       {Deny, "This lane is closed."},
-	ReasonOutOfOrder:       {Refer, "The kiosk is out of order; use another lane and call a technician."},
-	ReasonRecordFailed:     {Refer, "The admission could not be recorded; use another lane and call a technician."},
-	ReasonOverride:         {Admit, "Opened by staff."},
-	ReasonCommand:          {Admit, "Opened by command."},
-	ReasonExit:             {Admit, "Opened for someone leaving."},
-}
+// The severities. A warning is one that staff should look at, an error one that a technician should.
+const (
+	SeverityInfo    Severity = "info"
+	SeverityWarning Severity = "warning"
+	SeverityError   Severity = "error"
+)
 
-// Outcome is what a reason means for the guest; a string that is no reason is referred to a person.
-func (r Reason) Outcome() Outcome {
-	if row, ok := reasons[r]; ok {
-		return row.outcome
+// Language is a language in which people are told (BCP 47).
+type Language string
+
+// The languages.
+const (
+	Chinese Language = "zh" // simplified
+	English Language = "en"
+)
+
+type sentence struct{ chinese, english string }
+
+func (s sentence) in(l Language) string {
+	if l == Chinese {
+		return s.chinese
 	}
-	return Refer
+	return s.english
 }
 
-// Sentence is what staff are told, in English.
-func (r Reason) Sentence() string { return reasons[r].staff }
+// reasonRow is what a reason means.
+type reasonRow struct {
+	outcome      Outcome
+	severity     Severity
+	guest, staff sentence
+	remedy       string // for a technician; "" where there is nothing to do
+}
+
+// row is that of a reason. A string that is none is referred to a person.
+func (r Reason) row() reasonRow {
+	if row, ok := reasons[r]; ok {
+		return row
+	}
+	return reasonRow{Refer, SeverityError, sentence{"请联系工作人员。", "Please ask the staff."},
+		sentence{"未知原因：" + string(r), "An unknown reason: " + string(r)}, "Is the program of this screen older than the kiosk's? gatehouse status"}
+}
+
+// Outcome is what a reason means for the guest.
+func (r Reason) Outcome() Outcome { return r.row().outcome }
+
+// Severity is how much it matters.
+func (r Reason) Severity() Severity { return r.row().severity }
+
+// Guest is what the guest is told, in English where the language is no other that is known.
+func (r Reason) Guest(l Language) string { return r.row().guest.in(l) }
+
+// Staff is what staff are told.
+func (r Reason) Staff(l Language) string { return r.row().staff.in(l) }
+
+// Remedy is what a technician or operator does about it, in English; "" where there is nothing to do.
+func (r Reason) Remedy() string { return r.row().remedy }
 
 // ReasonOf gives the reason for the outcome of credential.Verify: ok for nil, out_of_order for what is none of its
 // closed set of errors.

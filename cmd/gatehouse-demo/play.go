@@ -190,7 +190,7 @@ func (t *tally) print(w io.Writer) {
 	fmt.Fprintf(w, "\nThe morning in figures\n\n")
 	tab := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
 	for _, r := range slices.Sorted(maps.Keys(t.reasons)) {
-		fmt.Fprintf(tab, "  %s\t%d\t%s\n", r, t.reasons[r], r.Sentence())
+		fmt.Fprintf(tab, "  %s\t%d\t%s\n", r, t.reasons[r], r.Staff(entry.English))
 	}
 	_ = tab.Flush() // to a terminal
 	fmt.Fprintf(w, "\n  %d scans, %d admitted, the relay rose %d times; %d other acts\n", t.scans, t.reasons[entry.ReasonOK], t.opened, t.others)
