@@ -247,9 +247,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	l.kiosk.recorded(dec.RecordErr)
 	if dec.Outcome != entry.Admit {
 		l.note(dec, scan, time.Now())
-		if dec.Outcome == entry.Wait && dec.Reason != entry.ReasonSecondPassNeeded {
-			l.scanner.Forget() // the same code is asked for again
-		}
+		l.forget(dec, scan.Code)
 		l.refuse(ctx, g, "")
 		pause(ctx, afterRefusal)
 		return
@@ -267,6 +265,16 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	l.settle(ctx, dec, passage)
 	if passage == entry.NotPassed {
 		l.scanner.Forget() // the use is annulled: the code that is still held in front admits again
+	}
+}
+
+// forget has the scanner deliver again what may be answered in another way now.
+func (l *lane) forget(dec entry.Decision, code string) {
+	switch {
+	case dec.Outcome == entry.Wait && dec.Reason != entry.ReasonSecondPassNeeded:
+		l.scanner.Forget() // the same code is asked for again
+	case dec.Waited:
+		l.scanner.ForgetOthers(code) // one that was answered before may be the other of two now, or the first again
 	}
 }
 

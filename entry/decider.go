@@ -36,6 +36,7 @@ func NewDecider(k Knowledge, l Ledger, h History, venueKey []byte) (*Decider, er
 func (d *Decider) Decide(ctx context.Context, lane Lane, code string, now Moment) Decision {
 	first := d.waiting.take(lane.Name)
 	dec := d.judge(lane, code, first, now)
+	dec.Waited = first != nil || dec.Reason == ReasonSecondPassNeeded
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(dec.record.Deadline))
 	defer cancel()
 	if dec.Outcome == Admit {

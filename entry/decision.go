@@ -52,6 +52,9 @@ type Decision struct {
 
 	Stale  bool // decided on data past its fresh band
 	Outage bool // the pass is older than the rule's max_age, and its outage_max_age took it
+	// Waited: a pass waited at the lane for a second one, or does so now. Codes that were answered there before may have
+	// another answer from now on.
+	Waited bool
 	// AnyHolder: the rule wants two passes and not that they are one person's.
 	AnyHolder bool
 	Late      bool      // the disk did not write within the policy's deadline

@@ -5,6 +5,7 @@ package scanner
 
 import (
 	"crypto/sha256"
+	"slices"
 	"sync"
 	"time"
 )
@@ -63,9 +64,10 @@ func (r *repeats) again(code string, at time.Time) bool {
 	return false
 }
 
-func (r *repeats) forget() {
+// forget makes every code but one new again; no code is "".
+func (r *repeats) forget(but string) {
+	sum := sha256.Sum256([]byte(but))
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	clear(r.seen)
-	r.seen = r.seen[:0]
+	r.seen = slices.DeleteFunc(r.seen, func(s sighting) bool { return s.sum != sum })
 }

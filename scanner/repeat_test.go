@@ -49,12 +49,16 @@ func TestRepeatsForget(t *testing.T) {
 	r, now := newRepeats(time.Second), time.Now()
 	r.again("A", now)
 	r.again("B", now)
-	r.forget()
+	r.forget("")
 	if r.again("A", now) || r.again("B", now) {
 		t.Error("a forgotten code is a repeat")
 	}
 	if !r.again("A", now) {
 		t.Error("a code seen since is none")
+	}
+	r.forget("A")
+	if !r.again("A", now) || r.again("B", now) {
+		t.Error("not every code but one was forgotten")
 	}
 }
 

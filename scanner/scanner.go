@@ -133,7 +133,10 @@ func Open(cfg Config) (*Scanner, error) {
 // Forget makes every code new again, so that one which is still held in front is delivered once more.
 // Call it when the answer to a code may have changed: belief changed, a use was annulled, a scan was
 // dropped undecided. It may be called at any time, also from deliver.
-func (s *Scanner) Forget() { s.repeats.forget() }
+func (s *Scanner) Forget() { s.repeats.forget("") }
+
+// ForgetOthers makes every code but this one new again: its answer may have changed what the others are answered.
+func (s *Scanner) ForgetOthers(code string) { s.repeats.forget(code) }
 
 // Counts are totals since Open, for diagnosis.
 type Counts struct {

@@ -4,8 +4,33 @@
 package folder_test
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 )
+
+// The rules that people are shown must be rules: that of docs/rule.md, and those that the template has in comments.
+func TestRulesOfTheDocsAndTheTemplate(t *testing.T) {
+	o := newOperator(t)
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "rule.md"))
+	check(t, err)
+	example := regexp.MustCompile(`(?m)^    time_zone: [^\n]*\n(    .*\n)+`).FindString(string(page))
+	o.write(strings.ReplaceAll("\n"+example, "\n    ", "\n"), "venues", "arena.yaml")
+	if rules := o.deliver().Terms().Policy.Accept; len(rules) != 3 {
+		t.Errorf("docs/rule.md has %d rules", len(rules))
+	}
+
+	template, err := os.ReadFile("venue.yaml.tmpl")
+	check(t, err)
+	text := regexp.MustCompile(`(?m)^( *)# ((- |  )[a-z]+:|    - \{|lanes:|time_zone:|private:|  in-1:)`).ReplaceAllString(string(template), "$1$2")
+	o.write(strings.ReplaceAll(text, "VENUE", "arena"), "venues", "arena.yaml")
+	policy := o.deliver().Terms().Policy
+	if len(policy.Accept) != 6 || policy.TimeZone == "" || len(policy.Lanes) != 1 || len(policy.Private) != 1 {
+		t.Errorf("the template without its comments: %+v", policy)
+	}
+}
 
 // The fleet's layer may give the zone, and the venue's the hours.
 func TestHoursAndZoneFromSeveralLayers(t *testing.T) {

@@ -1,0 +1,43 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"testing"
+	"time"
+
+	"gatehouse/credential"
+	"gatehouse/device/client"
+	"gatehouse/entry"
+)
+
+// Two passes for one entry through a whole kiosk. A code that is held in front is answered once, and again when another
+// one has changed what it is worth: else a guest whose first pass was read a moment ago would stand there for ever.
+func TestTwoPassesForOneEntry(t *testing.T) {
+	b := newBench(t)
+	b.cfg.Lanes[0].Scanner.SameCode = entry.Duration(time.Hour)
+	green := func(kind string) entry.Clause {
+		return entry.Clause{Kind: kind, Issuers: []string{"arena"}, Level: []string{"green"}, MaxAge: entry.Duration(24 * time.Hour)}
+	}
+	b.venue.policy.Accept = []entry.Rule{{Name: "both", All: []entry.Clause{green("health"), green("travel")}}}
+	b.start()
+	b.importBundle()
+	pass := func(kind, who string) string {
+		return b.pass(credential.Claims{Kind: kind, Level: "green", Holder: append(make([]byte, 12), who...), Issued: b.clock.Wall().Add(-time.Minute)})
+	}
+	health, travel, other := pass("health", "li  "), pass("travel", "li  "), pass("travel", "wang")
+	b.expect("second_pass_needed", health)
+	if err := b.scanner.Scan(health); err != nil { // held in front
+		t.Fatal(err)
+	}
+	b.expect("different_holder", other)
+	if n := b.waitStatus("status", func(*client.Status) bool { return true }).Lanes[0].Scans; n != 2 {
+		t.Errorf("%d scans were answered, want 2: a held code is answered once", n)
+	}
+	b.expect("second_pass_needed", travel)
+	b.expect("ok", health)
+	if s := b.waitStatus("status", func(*client.Status) bool { return true }); s.Lanes[0].Scans != 4 {
+		t.Errorf("%d scans were answered, want 4", s.Lanes[0].Scans)
+	}
+}
