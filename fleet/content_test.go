@@ -75,7 +75,9 @@ func TestConfigRefused(t *testing.T) {
 	}{
 		{"a rule without a level", map[string]any{"accept": []any{map[string]any{"name": "x", "all": []any{map[string]any{"kind": "health", "issuers": []string{"at"}}}}}}, entry.ErrPolicy},
 		{"a field from tomorrow", map[string]any{"accept": []any{}, "curfew": "22:00"}, fleet.ErrUnsupported},
-		{"a field from tomorrow within a rule", map[string]any{"accept": []any{map[string]any{"name": "x", "all": []any{}, "hours": "8-20"}}}, fleet.ErrUnsupported},
+		{"a field from tomorrow within a rule", map[string]any{"accept": []any{map[string]any{"name": "x", "all": []any{}, "weather": "dry"}}}, fleet.ErrUnsupported},
+		{"hours that are none", map[string]any{"accept": []any{map[string]any{"name": "x", "all": []any{}, "hours": []string{"8-20"}}}}, fleet.ErrMalformed},
+		{"hours without a zone", map[string]any{"accept": []any{map[string]any{"name": "x", "all": []any{map[string]any{"kind": "staff", "issuers": []string{"at"}}}, "hours": []string{"08:00-20:00"}}}}, entry.ErrPolicy},
 		{"another letter case", map[string]any{"Accept": []any{}}, fleet.ErrUnsupported},
 		{"another type", map[string]any{"accept": "everybody"}, fleet.ErrMalformed},
 		{"no map", []string{"accept"}, fleet.ErrMalformed},
