@@ -52,6 +52,7 @@ func (a *api) serve(ctx context.Context) error {
 	read, act := http.NewServeMux(), http.NewServeMux()
 	read.HandleFunc("GET /v1/status", a.getStatus)
 	read.HandleFunc("GET /v1/ledger/check", a.getLedgerCheck)
+	read.HandleFunc("GET /v1/events", a.getEvents)
 	act.HandleFunc("POST /v1/import", a.postImport)
 	act.HandleFunc("POST /v1/ledger/accept-loss", a.postAcceptLoss)
 	group, ctx := errgroup.WithContext(ctx)

@@ -40,6 +40,7 @@ This is the technician's tool. Every command explains itself with --help.`,
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.AddCommand(newVerify(), newQR(), newDecode(), newStatus(), newDoctor(), newFault(), newImport(), newLedger())
+	root.AddCommand(newVerify(), newQR(), newDecode(), newStatus(), newDoctor(), newFault(), newImport(), newLedger(),
+		newEvents())
 	return root
 }

@@ -32,9 +32,11 @@ func TestMain(m *testing.M) {
 // TestScript runs testdata/script. Each script finds in its folder what an issuer and a country made.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
-		Setup: func(env *testscript.Env) error { return errors.Join(provide(env.WorkDir), provideFleet(env.WorkDir)) },
-		Cmds:  map[string]func(*testscript.TestScript, bool, []string){"waitkiosk": waitKiosk},
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			return errors.Join(provide(env.WorkDir), provideFleet(env.WorkDir), plugScanner(env))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitkiosk": waitKiosk, "scan": scan},
 	})
 }
 
