@@ -53,6 +53,7 @@ func (a *api) serve(ctx context.Context) error {
 	read.HandleFunc("GET /v1/status", a.getStatus)
 	read.HandleFunc("GET /v1/ledger/check", a.getLedgerCheck)
 	read.HandleFunc("GET /v1/events", a.getEvents)
+	read.HandleFunc("POST /v1/explain", a.discreet(a.postExplain))
 	act.HandleFunc("POST /v1/import", a.postImport)
 	act.HandleFunc("POST /v1/ledger/accept-loss", a.postAcceptLoss)
 	group, ctx := errgroup.WithContext(ctx)

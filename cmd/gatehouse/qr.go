@@ -33,7 +33,7 @@ The code is not checked; use "gatehouse verify" for that. One line end after the
   gatehouse qr --png pass.png <pass.txt`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			text, err := readCode(cmd.InOrStdin())
+			text, err := readCode(cmd.InOrStdin(), "qr")
 			if err != nil {
 				return err
 			}
@@ -56,7 +56,8 @@ The code is not checked; use "gatehouse verify" for that. One line end after the
 // maxQR is the most that one QR code holds (ISO/IEC 18004, version 40-L, alphanumeric).
 const maxQR = 4296
 
-func readCode(in io.Reader) (string, error) {
+// readCode reads the one code that a command is given.
+func readCode(in io.Reader, command string) (string, error) {
 	b, err := io.ReadAll(io.LimitReader(in, maxQR+3))
 	if err != nil {
 		return "", fmt.Errorf("reading the code from standard input: %w", err)
@@ -64,7 +65,7 @@ func readCode(in io.Reader) (string, error) {
 	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
 	switch {
 	case text == "":
-		return "", errors.New("no code on standard input; try: gatehouse qr <pass.txt")
+		return "", fmt.Errorf("no code on standard input; try: gatehouse %s <pass.txt", command)
 	case len(text) > maxQR:
 		return "", fmt.Errorf("more than %d characters on standard input; give one code", maxQR)
 	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }):
