@@ -195,7 +195,7 @@ func (k *kiosk) status() client.Status {
 	k.observe()
 	last, _ := k.ledger.Last() // what is wrong with it was observed
 	s := client.Status{
-		Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk, Version: Version(), Started: k.started, Data: k.data(),
+		Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk, Version: Version(), Started: k.started, Data: k.data(), Clock: clockOf(k.time.moment()),
 		Ledger: client.Ledger{ID: k.ledger.ID(), Events: last, Commits: k.ledger.Commits()}, Conditions: k.health.conditions(),
 	}
 	for _, l := range k.lanes {
@@ -206,6 +206,14 @@ func (k *kiosk) status() client.Status {
 		}
 	}
 	return s
+}
+
+func clockOf(now entry.Moment) client.Clock {
+	c := client.Clock{At: now.At, State: string(now.Clock)}
+	if now.Clock == entry.ClockSynced {
+		c.SyncedAt = now.At.Add(-now.SyncedAgo)
+	}
+	return c
 }
 
 func documentOf(t *entry.Terms, v entry.Version, now entry.Moment) client.Document {

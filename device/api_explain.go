@@ -80,11 +80,8 @@ func (k *kiosk) explain(l *lane, code string) client.Explanation {
 	now := k.time.moment()
 	ex := k.decider.Explain(entry.Lane{Name: l.cfg.Name, Sensor: l.cfg.HasSensor()}, code, now)
 	out := client.Explanation{
-		Lane: l.cfg.Name, At: ex.At, Clock: string(ex.Clock), Outcome: string(ex.Outcome), Reason: string(ex.Reason),
+		Lane: l.cfg.Name, Clock: clockOf(now), Outcome: string(ex.Outcome), Reason: string(ex.Reason),
 		Sentence: ex.Reason.Sentence(), Pass: shortHash(ex.PassHash),
-	}
-	if now.Clock == entry.ClockSynced {
-		out.SyncedAt = now.At.Add(-now.SyncedAgo)
 	}
 	for _, s := range ex.Steps {
 		out.Steps = append(out.Steps, client.Step{Step: string(s.Code), Held: s.Held, Note: oneLine(s.Note), Inputs: inputs(s.Code, l.cfg.Name, &ex, now)})

@@ -35,7 +35,7 @@ func TestExplain(t *testing.T) {
 	b.importBundle()
 	before := b.waitStatus("a status", func(*client.Status) bool { return true })
 	e := ask(ticket)
-	if e.Outcome != "admit" || e.Reason != "ok" || e.Lane != "in-1" || e.Clock != "synced" || len(e.Pass) != 8 || len(e.Obstacles) != 0 || e.SyncedAt.IsZero() {
+	if e.Outcome != "admit" || e.Reason != "ok" || e.Lane != "in-1" || e.Clock.State != "synced" || len(e.Pass) != 8 || len(e.Obstacles) != 0 || e.Clock.SyncedAt.IsZero() {
 		t.Errorf("a ticket: %+v", e)
 	}
 	held := map[string]string{}

@@ -31,7 +31,7 @@ neither logged nor shown. What would keep the lane from answering at all is told
 
 With --event it tells of a past event by its number, which gatehouse events shows, the questions that held then.
 
---json prints an object. Of a code: lane, at, clock, synced, outcome, reason, sentence, steps (each with step, held, note
+--json prints an object. Of a code: lane, clock (at, state, synced), outcome, reason, sentence, steps (each with step, held, note
 and inputs, which have name and value), obstacles and pass (its short hash). Of an event: event, as gatehouse events
 --json has it, sentence, and followed_by (the events about it). Fields may be added; those there stay.`,
 		Example: `  gatehouse explain <code.txt
@@ -70,11 +70,7 @@ and inputs, which have name and value), obstacles and pass (its short hash). Of 
 }
 
 func printExplanation(w io.Writer, e *client.Explanation) error {
-	synced := ""
-	if !e.SyncedAt.IsZero() {
-		synced = ", kept right " + local(e.SyncedAt)
-	}
-	fmt.Fprintf(w, "lane %s at %s (clock %s%s)\n\n", e.Lane, local(e.At), e.Clock, synced)
+	fmt.Fprintf(w, "lane %s at %s (clock %s)\n\n", e.Lane, local(e.Clock.At), clockText(e.Clock))
 	for i, s := range e.Steps {
 		mark := "yes"
 		if !s.Held {

@@ -26,6 +26,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(envMain) != "" {
+		main()
+		return
+	}
 	testscript.Main(m, map[string]func(){"gatehouse": main, "kiosk": kiosk})
 }
 

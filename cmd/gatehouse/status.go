@@ -29,7 +29,7 @@ func newStatus() *cobra.Command {
 What is wrong shows once it has lasted for a few seconds, with its fault code; what follows from something else is below
 that. Status exits with 1 when no kiosk answers, and with 0 whatever the kiosk says.
 
---json prints the daemon's answer: venue, kiosk, version, started, ready, lanes, data, ledger, and conditions, each with
+--json prints the daemon's answer: venue, kiosk, version, started, ready, lanes, data, clock, ledger, and conditions, each with
 code, name, lane (not of the kiosk's own), severity (error or warning), text, since, times and leads_to (conditions that
 follow from it). Fields may be added; those there stay.`,
 		Example: `  gatehouse status
@@ -79,6 +79,7 @@ func printStatus(w io.Writer, s *client.Status) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	fmt.Fprintf(w, "clock: %s, %s\n", local(s.Clock.At), clockText(s.Clock))
 	fmt.Fprintf(w, "ledger: event %d, %d writes since start\n", s.Ledger.Events, s.Ledger.Commits)
 	for _, l := range s.Lanes {
 		fmt.Fprintf(w, "\nlane %s\n  scanner: %s\n  gate:    %s\n", l.Name, l.Scanner, l.Gate)
@@ -128,6 +129,13 @@ func outcomes(l client.Lane) string {
 		parts = append(parts, fmt.Sprintf("%s %d", o, l.Outcomes[o]))
 	}
 	return fmt.Sprintf(" (%s; last %s at %s)", strings.Join(parts, ", "), l.Last, local(l.LastAt))
+}
+
+func clockText(c client.Clock) string {
+	if c.SyncedAt.IsZero() {
+		return c.State
+	}
+	return c.State + ", kept right " + local(c.SyncedAt)
 }
 
 func local(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

@@ -58,6 +58,7 @@ type Status struct {
 	Ready      bool        `json:"ready"` // at least one lane can admit
 	Lanes      []Lane      `json:"lanes"`
 	Data       Data        `json:"data"`
+	Clock      Clock       `json:"clock"`
 	Ledger     Ledger      `json:"ledger"`
 	Conditions []Condition `json:"conditions"`
 }
@@ -72,6 +73,13 @@ type Lane struct {
 	Outcomes map[string]uint64 `json:"outcomes"`
 	Last     string            `json:"last,omitempty"` // reason of the last decision
 	LastAt   time.Time         `json:"last_at,omitzero"`
+}
+
+// Clock is what the kiosk takes for the time.
+type Clock struct {
+	At       time.Time `json:"at"`              // by which it decides
+	State    string    `json:"state"`           // synced, never_synced, or behind: decided by the floor
+	SyncedAt time.Time `json:"synced,omitzero"` // when something last kept it right
 }
 
 // Data is what the kiosk believes.

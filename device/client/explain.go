@@ -23,14 +23,12 @@ type Shown struct {
 
 // Explanation is the answer to POST /v1/explain: what would be answered now, and why. Nothing was recorded.
 type Explanation struct {
-	Lane     string    `json:"lane"`
-	At       time.Time `json:"at"`              // what the clock believes
-	Clock    string    `json:"clock"`           // synced, never_synced or behind
-	SyncedAt time.Time `json:"synced,omitzero"` // when something last kept the clock right
-	Outcome  string    `json:"outcome"`
-	Reason   string    `json:"reason"`
-	Sentence string    `json:"sentence"` // what staff are told
-	Steps    []Step    `json:"steps"`    // up to the first that did not hold
+	Lane     string `json:"lane"`
+	Clock    Clock  `json:"clock"`
+	Outcome  string `json:"outcome"`
+	Reason   string `json:"reason"`
+	Sentence string `json:"sentence"` // what staff are told
+	Steps    []Step `json:"steps"`    // up to the first that did not hold
 	// Obstacles are what would keep the lane from answering so, whatever the pass: the lane is out of service, the ledger
 	// is lost.
 	Obstacles []string `json:"obstacles,omitempty"`
