@@ -32,7 +32,9 @@ type Hardware struct {
 	Lines func(LaneConfig) (gate.Lines, error)
 	// Sensor opens the passage contact of a lane that has one. It is asked again, with pauses, for as long as it fails.
 	Sensor func(LaneConfig) (gate.Sensor, error)
-	Clock  Clock
+	// Chips lists the GPIO chips, for a technician; nil where there are none.
+	Chips func() ([]gpio.Chip, error)
+	Clock Clock
 }
 
 // Board is the real hardware: a GPIO chip of the kernel and the system's clock.
@@ -40,6 +42,7 @@ func Board() Hardware {
 	return Hardware{
 		Lines:  func(l LaneConfig) (gate.Lines, error) { return gpio.Open(l.GPIO) },
 		Sensor: func(l LaneConfig) (gate.Sensor, error) { return gpio.OpenSensor(l.GPIO) },
+		Chips:  gpio.Chips,
 		Clock:  SystemClock(),
 	}
 }

@@ -37,12 +37,7 @@ and inputs, which have name and value), obstacles and pass (its short hash). Of 
 		Example: `  gatehouse explain <code.txt
   gatehouse decode pass.png | gatehouse explain --lane in-1
   gatehouse explain --event 1207`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return errors.New("a code is never an argument, which others of this machine could see: gatehouse explain <FILE")
-			}
-			return nil
-		},
+		Args: noCode,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			kiosk := client.Dial(run)
 			if cmd.Flags().Changed("event") {
@@ -67,6 +62,14 @@ and inputs, which have name and value), obstacles and pass (its short hash). Of 
 	cmd.Flags().Uint64Var(&number, "event", 0, "explain the past event with this `number`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
 	return cmd
+}
+
+// noCode refuses arguments without repeating them.
+func noCode(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("a code is never an argument, which others of this machine could see: gatehouse %s <FILE", cmd.Name())
+	}
+	return nil
 }
 
 func printExplanation(w io.Writer, e *client.Explanation) error {

@@ -20,6 +20,7 @@ import (
 	"gatehouse/fleet/folder"
 	"gatehouse/gate"
 	"gatehouse/gate/gatetest"
+	"gatehouse/gate/gpio"
 )
 
 // kiosk is a real kiosk for the scripts, all but its board: its local config is the one argument.
@@ -35,6 +36,9 @@ func kiosk() {
 		hw := device.Hardware{
 			Lines: func(l device.LaneConfig) (gate.Lines, error) { return board.Lines(l.Name), nil },
 			Clock: device.SystemClock(),
+			Chips: func() ([]gpio.Chip, error) {
+				return []gpio.Chip{{Name: "gpiochip0", Label: "simulated", Path: "/dev/gpiochip0", Lines: []gpio.NamedLine{{Number: 4, Name: "simulated"}, {Number: 7, Name: "spare", Consumer: "fan"}}}}, nil
+			},
 		}
 		hw.Clock.Synced = func() bool { return true } // whatever keeps this machine's time
 		return device.Run(ctx, cfg, hw, slog.New(slog.NewTextHandler(os.Stderr, nil)))

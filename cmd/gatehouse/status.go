@@ -4,7 +4,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -42,9 +41,7 @@ follow from it). Fields may be added; those there stay.`,
 				return err
 			}
 			if asJSON {
-				enc := json.NewEncoder(cmd.OutOrStdout())
-				enc.SetIndent("", "  ")
-				return enc.Encode(s)
+				return printJSON(cmd.OutOrStdout(), s)
 			}
 			return printStatus(cmd.OutOrStdout(), s)
 		},
@@ -82,11 +79,10 @@ func printStatus(w io.Writer, s *client.Status) error {
 	fmt.Fprintf(w, "clock: %s, %s\n", local(s.Clock.At), clockText(s.Clock))
 	fmt.Fprintf(w, "ledger: event %d, %d writes since start\n", s.Ledger.Events, s.Ledger.Commits)
 	for _, l := range s.Lanes {
-		fmt.Fprintf(w, "\nlane %s\n  scanner: %s\n  gate:    %s\n", l.Name, l.Scanner, l.Gate)
-		if l.Sensor != "" {
-			fmt.Fprintf(w, "  sensor:  %s\n", l.Sensor)
+		fmt.Fprintln(w)
+		if err := printLane(w, l); err != nil {
+			return err
 		}
-		fmt.Fprintf(w, "  scans:   %d%s\n", l.Scans, outcomes(l))
 	}
 	if len(s.Conditions) == 0 {
 		_, err := fmt.Fprintln(w, "\nnothing is wrong")

@@ -1,0 +1,108 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/device/client"
+)
+
+func newLanes() *cobra.Command {
+	var run string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "lanes",
+		Short: "Show how each lane of this kiosk is",
+		Long: `Lanes shows of each lane its scanner, gate and passage sensor, how often it answered since the start and what it
+answered last.
+
+--json prints a list of objects: name, scanner, gate, sensor (none where none is wired), scans, outcomes (a count for
+each), last and last_at. Fields may be added; those there stay.`,
+		Example: `  gatehouse lanes
+  gatehouse lanes --json | jq '.[] | select(.gate != "in service")'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := client.Dial(run).Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), s.Lanes)
+			}
+			for _, l := range s.Lanes {
+				if err := printLane(cmd.OutOrStdout(), l); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	addRun(cmd, &run)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the lanes as JSON")
+	return cmd
+}
+
+func printLane(w io.Writer, l client.Lane) error {
+	sensor := ""
+	if l.Sensor != "" {
+		sensor = "\n  sensor:  " + l.Sensor
+	}
+	_, err := fmt.Fprintf(w, "lane %s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, l.Scanner, l.Gate, sensor, l.Scans, outcomes(l))
+	return err
+}
+
+func newLines() *cobra.Command {
+	var run string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "lines",
+		Short: "List the GPIO chips and their named lines",
+		Long: `Lines lists the GPIO chips of the board and those of their lines that have a name: these are what gpio: in the local
+config can name. Beside each is what the config has it for, and who held it when the daemon first looked. No line is
+taken or moved. With the daemon dead, gatehouse doctor looks for the lines that the config names, and gpioinfo lists all.
+
+--json prints chips, each with name, label, path and lines, which have number, name, consumer and wired (lane and output).
+Fields may be added; those there stay.`,
+		Example: `  gatehouse lines
+  gatehouse lines --json | jq '.chips[].lines[] | select(.wired)'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := client.Dial(run).Lines(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), l)
+			}
+			return printLines(cmd.OutOrStdout(), l)
+		},
+	}
+	addRun(cmd, &run)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the chips as JSON")
+	return cmd
+}
+
+func printLines(w io.Writer, l *client.Lines) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range l.Chips {
+		fmt.Fprintf(t, "%s (%s, %s)\n", c.Name, c.Label, c.Path)
+		if len(c.Lines) == 0 {
+			fmt.Fprintln(t, "  none of its lines has a name; name them (gpio-line-names in the device tree)")
+		}
+		for _, line := range c.Lines {
+			use := strings.TrimPrefix(line.Wired, " ")
+			if line.Consumer != "" {
+				use = strings.TrimSpace(use + " (held by " + line.Consumer + ")")
+			}
+			fmt.Fprintf(t, "  %d\t%s\t%s\n", line.Number, plain(line.Name), plain(use))
+		}
+	}
+	return t.Flush()
+}
