@@ -59,13 +59,14 @@ func (a *api) serve(ctx context.Context) error {
 	read.HandleFunc("GET /v1/lines", a.getLines)
 	act.HandleFunc("POST /v1/import", a.postImport)
 	act.HandleFunc("POST /v1/ledger/accept-loss", a.postAcceptLoss)
+	act.HandleFunc("POST /v1/lanes/{lane}/open", a.postOpen)
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range []struct {
 		socket *socket
 		mux    *http.ServeMux
 	}{{a.status, read}, {a.control, act}} {
 		server := &http.Server{Handler: s.mux, ReadHeaderTimeout: idleMost, ReadTimeout: requestMost, WriteTimeout: answerMost, IdleTimeout: idleMost,
-			BaseContext: func(net.Listener) context.Context { return ctx }}
+			BaseContext: func(net.Listener) context.Context { return ctx }, ConnContext: withCaller}
 		group.Go(func() error {
 			s.socket.keep(ctx, server, func(err error) { a.report(s.socket.path, err) })
 			return nil

@@ -78,7 +78,7 @@ func (k *kiosk) lane(name string) (*lane, error) {
 // explain is what a code would be answered at a lane now.
 func (k *kiosk) explain(l *lane, code string) client.Explanation {
 	now := k.time.moment()
-	ex := k.decider.Explain(entry.Lane{Name: l.cfg.Name, Sensor: l.cfg.HasSensor()}, code, now)
+	ex := k.decider.Explain(l.entryLane(), code, now)
 	out := client.Explanation{
 		Lane: l.cfg.Name, Clock: clockOf(now), Outcome: string(ex.Outcome), Reason: string(ex.Reason),
 		Sentence: ex.Reason.Sentence(), Pass: shortHash(ex.PassHash),

@@ -37,6 +37,7 @@ type lane struct {
 	told       time.Time // when they were logged last
 
 	surprises chan surprise
+	orders    chan order
 	last      [2]entry.Decision // the newest admission and the one before; of the answering goroutine alone
 	opened    func(time.Time)   // what is to be done when the relay has risen for it; given to the gate with the grant
 
@@ -55,7 +56,7 @@ const inService = "in service"
 
 func newLane(k *kiosk, cfg LaneConfig) (*lane, error) {
 	l := &lane{kiosk: k, cfg: cfg, log: k.log.With("lane", cfg.Name), health: k.health.of(cfg.Name), box: newMailbox(),
-		surprises: make(chan surprise, maxSurprises)}
+		surprises: make(chan surprise, maxSurprises), orders: make(chan order)}
 	l.now = client.Lane{Name: cfg.Name, Outcomes: map[string]uint64{}}
 	var err error
 	reads := cfg.Scanner.config()
@@ -177,6 +178,8 @@ func (l *lane) attend(ctx context.Context, g *gate.Gate) {
 			l.recordSurprise(ctx, s)
 		case scan := <-l.box:
 			l.answer(ctx, g, scan)
+		case o := <-l.orders:
+			l.obey(ctx, g, o)
 		case <-ctx.Done():
 			l.recordSurprises(ctx)
 			return
@@ -243,7 +246,7 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		l.refuse(ctx, g, entry.ReasonOutOfOrder)
 		return
 	}
-	dec := l.kiosk.decider.Decide(ctx, entry.Lane{Name: l.cfg.Name, Sensor: l.cfg.HasSensor()}, scan.Code, l.kiosk.time.moment())
+	dec := l.kiosk.decider.Decide(ctx, l.entryLane(), scan.Code, l.kiosk.time.moment())
 	l.kiosk.recorded(dec.RecordErr)
 	if dec.Outcome != entry.Admit {
 		l.note(dec, scan, time.Now())
@@ -252,20 +255,27 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		pause(ctx, afterRefusal)
 		return
 	}
+	passage := l.open(ctx, g, dec, func(at time.Time, _ error) { l.note(dec, scan, at) })
+	if passage == entry.NotPassed {
+		l.scanner.Forget() // the use is annulled: the code that is still held in front admits again
+	}
+}
+
+// open spends an admission's grant and ends the admission with its passage. noted is called once: when the relay has risen,
+// or with the error when it will not.
+func (l *lane) open(ctx context.Context, g *gate.Gate, dec entry.Decision, noted func(at time.Time, err error)) entry.Passage {
 	l.last = [2]entry.Decision{dec, l.last[0]}
-	noted := false
-	l.opened = func(at time.Time) { l.note(dec, scan, at); noted = true }
+	once := false
+	l.opened = func(at time.Time) { noted(at, nil); once = true }
 	passage, err := g.Admit(ctx, dec.Grant)
-	if !noted {
-		l.note(dec, scan, time.Now())
+	if !once {
+		noted(time.Now(), err)
 	}
 	if err != nil {
 		l.log.Error("gate", "event", dec.Event, "error", err)
 	}
 	l.settle(ctx, dec, passage)
-	if passage == entry.NotPassed {
-		l.scanner.Forget() // the use is annulled: the code that is still held in front admits again
-	}
+	return passage
 }
 
 // forget has the scanner deliver again what may be answered in another way now.

@@ -216,7 +216,7 @@ func happened(ev *client.Event) string {
 	}
 	switch entry.EventKind(ev.Kind) {
 	case entry.EventDecision:
-		return fmt.Sprintf("%-5s %-18s %s %s%s", ev.Outcome, ev.Reason, pad(cmp.Or(ev.Pass, "-"), 8), strings.TrimSpace(ev.PassKind+" "+ev.Issuer), late)
+		return fmt.Sprintf("%-5s %-18s %s %s%s", ev.Outcome, ev.Reason, pad(cmp.Or(ev.Pass, "-"), 8), strings.TrimSpace(cmp.Or(ev.Note, ev.PassKind+" "+ev.Issuer)), late)
 	case entry.EventPassage:
 		return fmt.Sprintf("passage %s of event %d%s", ev.Passage, ev.Of, late)
 	}
