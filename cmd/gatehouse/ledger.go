@@ -31,7 +31,8 @@ func newLedgerCheck() *cobra.Command {
 were pruned after the time and at the size of the local config (ledger: keep and size_mib), and the hash at the last of
 them was kept, so that the chain holds from there on. It exits with 1 and names the first event that is not the one
 that was recorded.`,
-		Args: cobra.NoArgs,
+		Example: `  gatehouse ledger check`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			chain, err := client.Dial(run).CheckLedger(cmd.Context())
 			if err != nil {
@@ -56,7 +57,8 @@ admitted once more. Before that, look for the former ledger.db: on another card,
 ledger.db.corrupt-1.
 
 That the loss was accepted is recorded.`,
-		Args: cobra.NoArgs,
+		Example: `  sudo gatehouse ledger accept-loss`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := client.Dial(run).AcceptLoss(cmd.Context()); err != nil {
 				return err

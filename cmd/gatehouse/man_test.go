@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// The manual in docs/man is what the commands say of themselves, no more and no less.
+func TestManual(t *testing.T) {
+	const dir = "../../docs/man"
+	pages := manual(newRoot())
+	for name, page := range pages {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || string(text) != page {
+			t.Errorf("%s is not what the command says; write it anew with: go generate ./cmd/gatehouse (%v)", name, err)
+		}
+	}
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if _, ok := pages[f.Name()]; !ok {
+			t.Errorf("%s is the page of no command", f.Name())
+		}
+	}
+}
+
+// Every command that does something explains itself with an example.
+func TestEveryCommandHasAnExample(t *testing.T) {
+	var check func(c *cobra.Command)
+	check = func(c *cobra.Command) {
+		if c.Hidden || c.Name() == "completion" || c.Name() == "help" {
+			return
+		}
+		if c.Long == "" && !c.HasSubCommands() {
+			t.Errorf("%s does not explain itself", c.CommandPath())
+		}
+		if !c.HasSubCommands() && !strings.Contains(c.Example, c.CommandPath()) {
+			t.Errorf("%s has no example", c.CommandPath())
+		}
+		for _, sub := range c.Commands() {
+			check(sub)
+		}
+	}
+	check(newRoot())
+}
