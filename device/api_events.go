@@ -157,6 +157,7 @@ func eventOf(ev *entry.Event) client.Event {
 		Number: ev.Seq, At: ev.At, Clock: string(ev.Clock), Kind: string(ev.Kind), Lane: ev.Lane, Outcome: string(ev.Outcome),
 		Reason: string(ev.Reason), Pass: shortHash(ev.Pass), Format: ev.Format, Issuer: ev.Issuer, Key: hex.EncodeToString(ev.KeyID),
 		PassKind: ev.PassKind, Level: ev.Level, Rule: ev.Rule, Passage: string(ev.Passage), Of: ev.Of, Note: oneLine(ev.Note), Late: ev.Late,
+		Outage: ev.Outage, AnyHolder: ev.AnyHolder,
 	}
 	for _, s := range ev.Steps {
 		out.Steps = append(out.Steps, string(s))

@@ -4,19 +4,15 @@
 package device
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"gatehouse/device/client"
 	"gatehouse/device/condition"
 	"gatehouse/entry"
-	"gatehouse/fleet"
 )
 
 // readJSON reads the small body of a question. Its error tells nothing of the body, which may hold a code.
@@ -54,7 +50,10 @@ func (a *api) postExplain(w http.ResponseWriter, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.kiosk.explain(l, shown.Code), nil
+	if n := len(shown.Codes); n != 1 && n != 2 {
+		return nil, fmt.Errorf("device: %d codes; an entry takes one pass or two", n)
+	}
+	return a.kiosk.explain(l, shown.Codes), nil
 }
 
 // lane finds a lane by its name; the only one needs none.
@@ -75,103 +74,29 @@ func (k *kiosk) lane(name string) (*lane, error) {
 	return nil, fmt.Errorf("device: there is no lane %s; there are %s", name, strings.Join(names, ", "))
 }
 
-// explain is what a code would be answered at a lane now.
-func (k *kiosk) explain(l *lane, code string) client.Explanation {
+// explain is what codes would be answered at a lane now.
+func (k *kiosk) explain(l *lane, codes []string) client.Explanation {
 	now := k.time.moment()
-	ex := k.decider.Explain(l.entryLane(), code, now)
-	out := client.Explanation{
-		Lane: l.cfg.Name, Clock: clockOf(now), Outcome: string(ex.Outcome), Reason: string(ex.Reason),
-		Sentence: ex.Reason.Sentence(), Pass: shortHash(ex.PassHash),
-	}
-	for _, s := range ex.Steps {
-		out.Steps = append(out.Steps, client.Step{Step: string(s.Code), Held: s.Held, Note: oneLine(s.Note), Inputs: inputs(s.Code, l.cfg.Name, &ex, now)})
+	out := client.Explanation{Lane: l.cfg.Name, Clock: clockOf(now)}
+	limited := false
+	for _, ex := range k.decider.Explain(l.entryLane(), now, codes...) {
+		out.Answers = append(out.Answers, answerOf(l, &ex, now))
+		limited = limited || len(ex.Uses) > 0
 	}
 	if !l.serving.Load() {
 		out.Obstacles = append(out.Obstacles, "lane "+l.cfg.Name+" answers out_of_order: "+l.health.text("its gate is not in service", condition.Gate))
 	}
-	if ex.Limit != 0 && (k.ledger.lost.Load() || k.ledger.gone.Load()) {
+	if limited && (k.ledger.lost.Load() || k.ledger.gone.Load()) {
 		out.Obstacles = append(out.Obstacles, "passes of limited use are answered out_of_order: "+entry.ErrLedgerLost.Error())
 	}
 	return out
 }
 
-// inputs are what a step of a decision went by.
-func inputs(step entry.StepCode, lane string, ex *entry.Explanation, now entry.Moment) (list []client.Input) {
-	add := func(name, value string) {
-		if value != "" {
-			list = append(list, client.Input{Name: name, Value: value})
-		}
+func answerOf(l *lane, ex *entry.Explanation, now entry.Moment) client.Answer {
+	a := client.Answer{Outcome: string(ex.Outcome), Reason: string(ex.Reason), Sentence: ex.Reason.Staff(entry.English), Remedy: ex.Reason.Remedy(),
+		Rule: ex.Rule, Outage: ex.Outage, AnyHolder: ex.AnyHolder, Pass: shortHash(ex.PassHash), Steps: []client.Step{}}
+	for _, s := range ex.Steps {
+		a.Steps = append(a.Steps, client.Step{Step: string(s.Code), Held: s.Held, Note: oneLine(s.Note), Inputs: inputs(s.Code, l.cfg.Name, ex, now)})
 	}
-	t := ex.Terms
-	if t == nil {
-		return nil
-	}
-	documents := func(of func(entry.Version) bool) {
-		for _, v := range t.Versions {
-			if of(v) {
-				add("document", documentText(t, v, now))
-			}
-		}
-	}
-	kind := func(k fleet.Kind) func(entry.Version) bool {
-		return func(v entry.Version) bool { return fleet.Kind(v.Kind) == k }
-	}
-	switch step {
-	case entry.StepBelief:
-		documents(func(v entry.Version) bool {
-			return fleet.Kind(v.Kind) == fleet.KindRoot || fleet.Kind(v.Kind) == fleet.KindHead
-		})
-	case entry.StepVerify:
-		add("format", string(ex.Format))
-		add("issuer", ex.Issuer)
-		add("key", hex.EncodeToString(ex.KeyID))
-		add("kind", ex.Kind)
-		add("time", utc(now.At)+", clock "+string(now.Clock))
-		documents(kind(fleet.KindIssuers))
-	case entry.StepRevocation:
-		documents(kind(fleet.RevocationsOf(ex.Issuer)))
-	case entry.StepFreshness:
-		bands := t.Bands(ex.Issuer)
-		add("signed", utc(bands.Signed)+", "+age(now.At.Sub(bands.Signed))+" ago")
-		add("stale from", utc(bands.FreshUntil))
-		add("hard from", utc(bands.HardAfter))
-	case entry.StepClock:
-		add("clock", string(now.Clock))
-	case entry.StepVenue:
-		add("venue", t.Venue)
-		if t.Policy != nil {
-			add("zone", t.Policy.Lanes[lane].Zone)
-		}
-	case entry.StepRule:
-		add("level", ex.Level)
-		documents(kind(fleet.KindConfig))
-	case entry.StepUses:
-		if ex.Limit != 0 {
-			add("uses", strconv.FormatUint(uint64(ex.Limit), 10)+" in all")
-		}
-		for _, u := range ex.Past {
-			add("use", fmt.Sprintf("event %d, %s, lane %s, %s", u.Seq, utc(u.At), u.Lane, u.State))
-		}
-	}
-	return list
-}
-
-// documentText names a document in force with its version and age.
-func documentText(t *entry.Terms, v entry.Version, now entry.Moment) string {
-	bands := t.Bands(fleet.Kind(v.Kind).Issuer())
-	return fmt.Sprintf("%s of %s, version %d, signed %s, %s ago, %s", v.Kind, v.Scope, v.Version, utc(bands.Signed), age(now.At.Sub(bands.Signed)), bands.Freshness(now))
-}
-
-// age is a duration in the two largest of its units.
-func age(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d < 0:
-		return "-" + age(-d)
-	case d >= day:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return d.Truncate(time.Second).String()
+	return a
 }

@@ -20,22 +20,22 @@ import (
 func TestExplain(t *testing.T) {
 	b := newBench(t)
 	b.start()
-	ask := func(code string) *client.Explanation {
+	ask := func(code string) (*client.Explanation, client.Answer) {
 		t.Helper()
-		e, err := b.client.Explain(b.ctx(), client.Shown{Code: code})
-		if err != nil {
-			t.Fatal(err)
+		e, err := b.client.Explain(b.ctx(), client.Shown{Codes: []string{code}})
+		if err != nil || len(e.Answers) != 1 {
+			t.Fatalf("%+v, %v", e, err)
 		}
-		return e
+		return e, e.Answers[0]
 	}
 	ticket := b.pass(credential.Claims{})
-	if e := ask(ticket); e.Reason != "out_of_order" || e.Outcome != "refer" || len(e.Steps) != 1 || e.Steps[0].Step != "belief" || e.Steps[0].Held {
+	if _, e := ask(ticket); e.Reason != "out_of_order" || e.Outcome != "refer" || len(e.Steps) != 1 || e.Steps[0].Step != "belief" || e.Steps[0].Held {
 		t.Errorf("without documents: %+v", e)
 	}
 	b.importBundle()
 	before := b.waitStatus("a status", func(*client.Status) bool { return true })
-	e := ask(ticket)
-	if e.Outcome != "admit" || e.Reason != "ok" || e.Lane != "in-1" || e.Clock.State != "synced" || len(e.Pass) != 8 || len(e.Obstacles) != 0 || e.Clock.SyncedAt.IsZero() {
+	told, e := ask(ticket)
+	if e.Outcome != "admit" || e.Reason != "ok" || e.Rule != "day ticket" || told.Lane != "in-1" || told.Clock.State != "synced" || len(e.Pass) != 8 || len(told.Obstacles) != 0 || told.Clock.SyncedAt.IsZero() {
 		t.Errorf("a ticket: %+v", e)
 	}
 	held := map[string]string{}
@@ -56,11 +56,11 @@ func TestExplain(t *testing.T) {
 		t.Errorf("explaining changed the record: %+v, %+v", before.Ledger, after.Ledger)
 	}
 	b.expect("ok", ticket) // its use was not taken
-	e = ask(ticket)
-	if last := e.Steps[len(e.Steps)-1]; e.Reason != "already_used" || last.Step != "uses" || last.Held || !strings.HasPrefix(last.Inputs[0].Value, "event 2, ") {
+	told, e = ask(ticket)
+	if last := e.Steps[len(e.Steps)-1]; e.Reason != "already_used" || last.Step != "uses" || last.Held || !strings.HasPrefix(last.Inputs[1].Value, "event 2, ") || !strings.Contains(last.Inputs[1].Value, "s ago, lane in-1, committed") {
 		t.Errorf("a used ticket: %+v", e)
 	}
-	text, _ := json.Marshal(e)
+	text, _ := json.Marshal(told)
 	for _, leak := range []string{ticket, ticket[4:24]} {
 		if strings.Contains(string(text), leak) || strings.Contains(b.log.String(), leak) {
 			t.Error("the code left the kiosk")
@@ -78,11 +78,11 @@ func TestExplainTellsObstacles(t *testing.T) {
 	b.run()
 	b.waitStatus("a lane without lines", func(s *client.Status) bool { return strings.Contains(s.Lanes[0].Gate, "no such chip") })
 	b.importBundle()
-	e, err := b.client.Explain(b.ctx(), client.Shown{Lane: "in-1", Code: b.pass(credential.Claims{})})
-	if err != nil || e.Reason != "ok" || len(e.Obstacles) != 1 || !strings.Contains(e.Obstacles[0], "no such chip") {
+	e, err := b.client.Explain(b.ctx(), client.Shown{Lane: "in-1", Codes: []string{b.pass(credential.Claims{})}})
+	if err != nil || e.Answers[0].Reason != "ok" || len(e.Obstacles) != 1 || !strings.Contains(e.Obstacles[0], "no such chip") {
 		t.Errorf("%+v, %v", e, err)
 	}
-	if _, err := b.client.Explain(b.ctx(), client.Shown{Lane: "in-2", Code: "x"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "there are in-1") {
+	if _, err := b.client.Explain(b.ctx(), client.Shown{Lane: "in-2", Codes: []string{"x"}}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "there are in-1") {
 		t.Errorf("another lane: %v", err)
 	}
 }
@@ -102,7 +102,7 @@ func TestQuestionsAreDiscreet(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	a.discreet(a.postExplain)(w, httptest.NewRequest(http.MethodPost, "/v1/explain", strings.NewReader(`{"code":"`+strings.Repeat("x", 3*client.MaxCode)+`"}`)))
+	a.discreet(a.postExplain)(w, httptest.NewRequest(http.MethodPost, "/v1/explain", strings.NewReader(`{"codes":["`+strings.Repeat("x", 3*client.MaxCode)+`"]}`)))
 	if w.Code < 400 {
 		t.Errorf("a body without end: %d", w.Code)
 	}

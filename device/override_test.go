@@ -97,7 +97,7 @@ func TestOpenByHandIsRecordedFirst(t *testing.T) {
 // fullLedger takes nothing.
 type fullLedger struct{ entry.Ledger }
 
-func (fullLedger) Reserve(context.Context, entry.Use, *entry.Event) error {
+func (fullLedger) Reserve(context.Context, *entry.Event, ...entry.Use) error {
 	return errors.New("the disk is full")
 }
 

@@ -23,6 +23,7 @@ type venue struct {
 	public  ed25519.PublicKey
 	issuer  credential.SigningKey
 	policy  entry.Policy
+	down    map[string]uint64
 	revoked []string
 	base    []byte // of revoked ids, as a blob has them
 	signed  time.Time
@@ -79,7 +80,7 @@ func (v *venue) bundle() []byte {
 	root := v.rootDocument()
 	issuers := v.sign(fleet.KindIssuers, fleet.ScopeAll, v.version, fleet.Issuers{Issuers: []fleet.Issuer{{Name: "arena", Revocable: true,
 		Keys: []fleet.IssuerKey{{Type: fleet.TypeSPKI, Data: der, Algorithm: "EdDSA", Formats: []credential.Format{credential.GH1}}}}}})
-	layer, err := fleet.LayerOf(&v.policy, "accept")
+	layer, err := fleet.LayerOf(&v.policy, "accept", "time_zone")
 	v.must(err)
 	config := v.sign(fleet.KindConfig, "arena", v.version, layer)
 	ids := make([][fleet.RevocationSize]byte, len(v.revoked))
@@ -97,7 +98,7 @@ func (v *venue) bundle() []byte {
 	}
 	revocations := v.sign(fleet.RevocationsOf("arena"), fleet.ScopeAll, v.version, list)
 	head := v.sign(fleet.KindHead, "arena", v.version, &fleet.Head{
-		FreshUntil: uint64(v.signed.Add(time.Hour).Unix()), HardAfter: uint64(v.signed.AddDate(0, 0, 7).Unix()),
+		FreshUntil: uint64(v.signed.Add(time.Hour).Unix()), HardAfter: uint64(v.signed.AddDate(0, 0, 7).Unix()), Down: v.down,
 		Documents: []fleet.Entry{fleet.EntryOf(root), fleet.EntryOf(issuers), fleet.EntryOf(config), fleet.EntryOf(revocations)},
 	})
 	b := &fleet.Bundle{Documents: []fleet.Document{root, issuers, config, revocations, head}, Blobs: blobs}

@@ -32,12 +32,8 @@ func (d *Decider) judge(lane Lane, code string, first *waitingPass, now Moment) 
 	if pass == nil {
 		return dec
 	}
-	s := showing{pass: pass, at: now.At, zone: terms.Zone}
-	if first != nil {
-		s.first, s.waited = d.again(belief, lane, first, now), now.At.Sub(first.at)
-	}
 	dec.wait = terms.Policy.longestPair()
-	found := terms.Policy.match(s)
+	found := terms.Policy.match(d.showing(belief, lane, pass, first, now))
 	if !dec.taken(found) || !d.unused(&dec) || !dec.complete(found, first) {
 		return dec
 	}
@@ -115,6 +111,15 @@ func (d *Decider) examine(dec *Decision, belief Belief, lane Lane, code string, 
 		return nil
 	}
 	return &shown{pass, hash, dec.Stale, terms.outage(pass.Issuer, dec.Stale)}
+}
+
+// showing is a pass at a lane, with the one that waits there where it still counts.
+func (d *Decider) showing(belief Belief, lane Lane, pass *shown, first *waitingPass, now Moment) showing {
+	s := showing{pass: pass, at: now.At, zone: belief.Terms().Zone}
+	if first != nil {
+		s.first, s.waited = d.again(belief, lane, first, now), now.At.Sub(first.at)
+	}
+	return s
 }
 
 // again examines the pass that waits once more: its time may be over since, or it was withdrawn. Then it is as if it had

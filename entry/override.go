@@ -26,6 +26,7 @@ func (d *Decider) Override(ctx context.Context, lane Lane, by, why string, now M
 	if err := checkReason(why); err != nil {
 		return Decision{}, err
 	}
+	d.waiting.take(lane.Name) // whoever is let in now is not asked for a second pass, and nobody after him is paired with his
 	dec := Decision{At: now.At, Clock: now.Clock, lane: lane, record: (*Policy)(nil).recording(), Outcome: Admit, Reason: ReasonOverride}
 	if belief, err := d.knowledge.Belief(); err == nil {
 		if t := belief.Terms(); t != nil && t.Policy != nil {
@@ -38,7 +39,7 @@ func (d *Decider) Override(ctx context.Context, lane Lane, by, why string, now M
 	ev.Note = by + ": " + why
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(dec.record.Deadline))
 	defer cancel()
-	if err := d.ledger.Reserve(ctx, Use{}, ev); err != nil {
+	if err := d.ledger.Reserve(ctx, ev); err != nil {
 		dec.Steps = nil
 		dec.RecordErr = err
 		dec.refuse(StepRecord, ReasonRecordFailed, err.Error())

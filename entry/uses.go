@@ -5,6 +5,7 @@ package entry
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func (d *Decider) left(dec *Decision, use Use) bool {
 	case taken >= use.Limit && leftOpen(past, dec.At):
 		dec.refuse(StepUses, ReasonPassback, "the kiosk ended while this guest was at the gate; look whether somebody went through")
 	case taken >= use.Limit:
-		dec.refuse(StepUses, ReasonAlreadyUsed, fmt.Sprintf("%d of %d taken", taken, use.Limit))
+		dec.refuse(StepUses, ReasonAlreadyUsed, fmt.Sprintf("%d of %d taken, %s", taken, use.Limit, lastUse(past, dec.At)))
 	case givenBack(past):
 		dec.refuse(StepUses, ReasonPassback, "let in twice, and nobody went through")
 	default:
@@ -44,6 +45,17 @@ func (d *Decider) left(dec *Decision, use Use) bool {
 	}
 	dec.Past = past
 	return false
+}
+
+// lastUse tells where, when and how long ago a pass took its last use: the guest's own question, and whoever else is on
+// the pass is told by it.
+func lastUse(past []PastUse, now time.Time) string {
+	for _, u := range slices.Backward(past) {
+		if u.State != UseAnnulled {
+			return fmt.Sprintf("the last %v ago at lane %s (event %d, %s)", now.Sub(u.At).Truncate(time.Second), u.Lane, u.Seq, u.At.UTC().Format(time.RFC3339))
+		}
+	}
+	return "none"
 }
 
 // openedAgo is how long after a restart a guest who stood at the gate is taken to be the one who shows the pass again.

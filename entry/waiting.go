@@ -36,6 +36,13 @@ func (w *waiting) take(lane string) *waitingPass {
 	return f
 }
 
+// peek returns what waits at a lane and leaves it there; nil where nothing does.
+func (w *waiting) peek(lane string) *waitingPass {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lanes[lane]
+}
+
 // put has the pass of a decision wait at its lane.
 func (w *waiting) put(lane, code string, dec Decision) {
 	w.mu.Lock()

@@ -39,15 +39,16 @@ func newEvents() *cobra.Command {
 		Use:   "events",
 		Short: "Show the record: decisions, passages, incidents, documents",
 		Long: `Events shows the newest events of the kiosk's record, the newest last, in 80 columns: number, time, lane, and what
-happened. Of a decision that is the outcome, the reason, the pass's short hash, and kind and issuer of the pass; of a passage, how it ended and of which event. A time with ~ behind it is by a clock that nothing kept right. No
-pass, name or id is in the record; private kinds (health, travel) have no hash either.
+happened. Of a decision that is the outcome, the reason, the pass's short hash, and kind and issuer of the pass, with
+"outage" where only outage_max_age took it; of a passage, how it ended and of which event. A time with ~ behind it is by a
+clock that nothing kept right. No pass, name or id is in the record; private kinds (health, travel) have no hash either.
 
 --lane, --outcome (admit, deny, wait, refer), --reason, --kind (decision, passage, incident, trust, start) and --since
 show only what fits all of them. --since takes a time (2026-05-04T12:00:00Z, or 12:00 of today) or an age (90m, 2d).
 --follow goes on showing what is recorded until it is interrupted.
 
 --json prints one object a line: number, at, clock, kind, lane, outcome, reason, pass, format, issuer, key, pass_kind,
-level, rule, steps, passage, of, note and late; empty ones are left out. Fields may be added; those there stay.`,
+level, rule, steps, passage, of, note, late, outage and any_holder; empty ones are left out. Fields may be added; those there stay.`,
 		Example: `  gatehouse events
   gatehouse events --outcome refer --since 2h
   gatehouse events --lane in-1 --follow
@@ -86,7 +87,7 @@ func checkWords(q client.Query) error {
 	if q.Outcome != "" && !slices.Contains(outcomes, entry.Outcome(q.Outcome)) {
 		return fmt.Errorf("--outcome %q is none; write admit, deny, wait or refer", q.Outcome)
 	}
-	if q.Reason != "" && entry.Reason(q.Reason).Sentence() == "" {
+	if q.Reason != "" && !entry.Reason(q.Reason).Known() {
 		return fmt.Errorf("--reason %q is none; gatehouse events shows those that there are", q.Reason)
 	}
 	kinds := []entry.EventKind{entry.EventDecision, entry.EventPassage, entry.EventIncident, entry.EventTrust, entry.EventStart}
@@ -213,6 +214,9 @@ func happened(ev *client.Event) string {
 	late := ""
 	if ev.Late {
 		late = " late"
+	}
+	if ev.Outage {
+		late += " outage"
 	}
 	switch entry.EventKind(ev.Kind) {
 	case entry.EventDecision:

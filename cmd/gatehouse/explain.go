@@ -26,15 +26,21 @@ func newExplain() *cobra.Command {
 		Short: "Explain what a code is answered, step by step",
 		Long: `Explain reads a code from standard input and has the running kiosk tell what it would be answered now: each question in
 the order in which it is asked, up to the first that did not hold, and what it was answered from: documents with their
-versions and ages, the key, the time, former uses. Nothing is recorded, no use is taken, no gate opens, and the code is
-neither logged nor shown. What would keep the lane from answering at all is told beside it.
+versions and ages, the key, the time, what each rule says of its age, of the hour and of an outage, former uses. Nothing is
+recorded, no use is taken, no gate opens, and the code is neither logged nor shown. What would keep the lane from answering
+at all is told beside it.
+
+Two lines are two passes for one entry: the first is explained as if no pass waited at the lane, the second as if it were
+shown right after it. One line is explained with the pass that waits at the lane now, if one does.
 
 With --event it tells of a past event by its number, which gatehouse events shows, the questions that held then.
 
---json prints an object. Of a code: lane, clock (at, state, synced), outcome, reason, sentence, steps (each with step, held, note
-and inputs, which have name and value), obstacles and pass (its short hash). Of an event: event, as gatehouse events
---json has it, sentence, and followed_by (the events about it). Fields may be added; those there stay.`,
+--json prints an object. Of codes: lane, clock (at, state, synced), obstacles, and answers, one for each code, with outcome,
+reason, sentence, remedy, steps (each with step, held, note and inputs, which have name and value), rule, outage, any_holder
+and pass (its short hash); a second code has no answer where the first is not asked for a second pass. Of an event: event,
+as gatehouse events --json has it, sentence, and followed_by (the events about it). Fields may be added; those there stay.`,
 		Example: `  gatehouse explain <code.txt
+  cat health.txt travel.txt | gatehouse explain
   gatehouse decode pass.png | gatehouse explain --lane in-1
   gatehouse explain --event 1207`,
 		Args: noCode,
@@ -43,18 +49,18 @@ and inputs, which have name and value), obstacles and pass (its short hash). Of 
 			if cmd.Flags().Changed("event") {
 				return explainEvent(cmd.Context(), cmd.OutOrStdout(), kiosk, number, asJSON)
 			}
-			code, err := readCode(cmd.InOrStdin(), "explain")
+			codes, err := readCodes(cmd.InOrStdin(), "explain", 2)
 			if err != nil {
 				return err
 			}
-			e, err := kiosk.Explain(cmd.Context(), client.Shown{Lane: lane, Code: code})
+			e, err := kiosk.Explain(cmd.Context(), client.Shown{Lane: lane, Codes: codes})
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), e)
 			}
-			return printExplanation(cmd.OutOrStdout(), e)
+			return printExplanation(cmd.OutOrStdout(), e, len(codes))
 		},
 	}
 	addRun(cmd, &run)
@@ -72,9 +78,27 @@ func noCode(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func printExplanation(w io.Writer, e *client.Explanation) error {
-	fmt.Fprintf(w, "lane %s at %s (clock %s)\n\n", e.Lane, local(e.Clock.At), clockText(e.Clock))
-	for i, s := range e.Steps {
+func printExplanation(w io.Writer, e *client.Explanation, codes int) error {
+	fmt.Fprintf(w, "lane %s at %s (clock %s)\n", e.Lane, local(e.Clock.At), clockText(e.Clock))
+	for i, a := range e.Answers {
+		if codes > 1 {
+			fmt.Fprintf(w, "\ncode %d of %d", i+1, codes)
+		}
+		fmt.Fprintln(w)
+		printAnswer(w, &a)
+	}
+	if len(e.Answers) < codes {
+		fmt.Fprintln(w, "\nthe second code was not asked: the first is not asked for a second pass")
+	}
+	for _, o := range e.Obstacles {
+		fmt.Fprintf(w, "but now: %s\n", plain(o))
+	}
+	_, err := fmt.Fprintln(w, "nothing was recorded and no use was taken")
+	return err
+}
+
+func printAnswer(w io.Writer, a *client.Answer) {
+	for i, s := range a.Steps {
 		mark := "yes"
 		if !s.Held {
 			mark = "NO"
@@ -84,16 +108,16 @@ func printExplanation(w io.Writer, e *client.Explanation) error {
 			fmt.Fprintf(w, "%14s %s: %s\n", "", in.Name, plain(in.Value))
 		}
 	}
-	fmt.Fprintf(w, "\n%s: %s. %s\n", e.Outcome, e.Reason, e.Sentence)
-	for _, o := range e.Obstacles {
-		fmt.Fprintf(w, "but now: %s\n", plain(o))
+	fmt.Fprintf(w, "\n%s: %s. %s\n", a.Outcome, a.Reason, a.Sentence)
+	if a.Outage {
+		fmt.Fprintln(w, "an emergency measure: the pass is older than max_age, and outage_max_age takes it")
 	}
-	pass := ""
-	if e.Pass != "" {
-		pass = "; in events this pass is " + e.Pass
+	if a.Remedy != "" {
+		fmt.Fprintf(w, "what to do: %s\n", a.Remedy)
 	}
-	_, err := fmt.Fprintf(w, "nothing was recorded and no use was taken%s\n", pass)
-	return err
+	if a.Pass != "" {
+		fmt.Fprintf(w, "in events this pass is %s\n", a.Pass)
+	}
 }
 
 // pastEvent is what explain tells of an event.
@@ -119,7 +143,9 @@ func explainEvent(ctx context.Context, w io.Writer, kiosk *client.Client, number
 		return fmt.Errorf("event %d was not given; look whether the record is whole: gatehouse ledger check", number)
 	}
 	past := pastEvent{Event: page.Events[0]}
-	past.Sentence = entry.Reason(past.Event.Reason).Sentence()
+	if past.Event.Reason != "" {
+		past.Sentence = entry.Reason(past.Event.Reason).Staff(entry.English)
+	}
 	// What is about an event follows it within moments: one page is far enough.
 	about, err := kiosk.Events(ctx, client.Query{From: number + 1, Of: number})
 	if err != nil {
@@ -154,7 +180,16 @@ func printEvent(w io.Writer, past *pastEvent) error {
 	if ev.Late {
 		fmt.Fprintf(w, "  %-10s it was acted on before it was on the disk\n", "late")
 	}
-	if ev.Of != 0 {
+	if ev.Outage {
+		fmt.Fprintf(w, "  %-10s it was older than max_age; outage_max_age took it\n", "outage")
+	}
+	if ev.AnyHolder {
+		fmt.Fprintf(w, "  %-10s not compared: the rule's same_holder is off\n", "holders")
+	}
+	switch {
+	case ev.Of != 0 && ev.Kind == string(entry.EventDecision):
+		fmt.Fprintf(w, "  %-10s event %d was the first of the two passes: gatehouse explain --event %d\n", "after", ev.Of, ev.Of)
+	case ev.Of != 0:
 		fmt.Fprintf(w, "  %-10s event %d: gatehouse explain --event %d\n", "about", ev.Of, ev.Of)
 	}
 	for _, f := range past.FollowedBy {

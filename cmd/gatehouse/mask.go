@@ -10,8 +10,9 @@ import (
 )
 
 // secrets is what may not leave in a support bundle, wherever it stands: codes of passes, long hexadecimal numbers (ids,
-// keys, whole hashes; the digest of a public document is none), and long runs of base64.
-var secrets = regexp.MustCompile(`(?:GH1|HC1|shc|SHC):[^\s"]+|(?:sha256:)?[0-9a-fA-F]{32,}|[A-Za-z0-9+/_=.-]*[A-Za-z0-9+/_=-]{60,}`)
+// keys, whole hashes; the digest of a public document is none), and long runs of base64. Base45 has spaces (RFC
+// 9285): what follows a code in capitals goes with it.
+var secrets = regexp.MustCompile(`(?:GH1|HC1):[0-9A-Z $%*+./:-]*[0-9A-Z$%*+./:-]|(?i:shc):[^\s"]*|(?:sha256:)?[0-9a-fA-F]{32,}|[A-Za-z0-9+/_=.-]*[A-Za-z0-9+/_=-]{60,}`)
 
 // mask leaves enough of a secret to tell two apart, and too little to use it.
 func mask(text []byte) []byte {

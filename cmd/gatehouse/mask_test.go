@@ -21,6 +21,8 @@ func TestMask(t *testing.T) {
 		{"event=2 pass=0123abcd key=9e4314e7669407ca", "event=2 pass=0123abcd key=9e4314e7669407ca"},
 		{`code="GH1:NCFOXN%TS3DH3ZSUZK+.V0ETD%65NL"`, `code="GH1:…masked"`},
 		{"HC1:6BF+70790T9WJWG.FKY*4GO0.O1CV2 end", "HC1:…masked end"},
+		{"code=HC1:6BF+7 790T9 WJWG.FKY*4 GO0, shown", "code=HC1:…masked, shown"}, // base45 has spaces
+		{"a shc:/5676290952432060346029243740 b", "a shc:…masked b"},
 		{"id " + id + ".", "id 00112233…masked."},
 		{"root: " + digest, "root: " + digest},
 		{`"` + strings.Repeat("Zm9v", 20) + `"`, `"Zm9vZm9v…masked"`},

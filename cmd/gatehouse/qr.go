@@ -58,20 +58,39 @@ const maxQR = 4296
 
 // readCode reads the one code that a command is given.
 func readCode(in io.Reader, command string) (string, error) {
-	b, err := io.ReadAll(io.LimitReader(in, maxQR+3))
+	codes, err := readCodes(in, command, 1)
 	if err != nil {
-		return "", fmt.Errorf("reading the code from standard input: %w", err)
+		return "", err
 	}
-	text := strings.TrimSuffix(strings.TrimSuffix(string(b), "\n"), "\r")
-	switch {
-	case text == "":
-		return "", fmt.Errorf("no code on standard input; try: gatehouse %s <pass.txt", command)
-	case len(text) > maxQR:
-		return "", fmt.Errorf("more than %d characters on standard input; give one code", maxQR)
-	case strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' }):
-		return "", errors.New("standard input has more than one line or characters that no pass has; give one code")
+	return codes[0], nil
+}
+
+// readCodes reads one code a line, of one entry: at most one or two. Its errors tell nothing of them.
+func readCodes(in io.Reader, command string, most int) ([]string, error) {
+	b, err := io.ReadAll(io.LimitReader(in, int64(most*(maxQR+3))))
+	if err != nil {
+		return nil, fmt.Errorf("reading the code from standard input: %w", err)
 	}
-	return text, nil
+	text := strings.TrimSuffix(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n")
+	codes := strings.Split(text, "\n")
+	give, lines := "give one code", "one line"
+	if most > 1 {
+		give, lines = "give one code, or the two of one entry, each on its line", "two lines"
+	}
+	if len(codes) > most {
+		return nil, fmt.Errorf("standard input has more than %s; %s", lines, give)
+	}
+	for _, code := range codes {
+		switch {
+		case code == "":
+			return nil, fmt.Errorf("no code on standard input; try: gatehouse %s <pass.txt", command)
+		case len(code) > maxQR:
+			return nil, fmt.Errorf("more than %d characters on standard input; %s", maxQR, give)
+		case strings.ContainsFunc(code, func(r rune) bool { return r < ' ' || r > '~' }):
+			return nil, fmt.Errorf("standard input has characters that no pass has; %s", give)
+		}
+	}
+	return codes, nil
 }
 
 // drawQR returns the modules with a quiet zone of four around them.

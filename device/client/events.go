@@ -33,9 +33,12 @@ type Event struct {
 	Rule     string    `json:"rule,omitempty"`      // the rule that admitted
 	Steps    []string  `json:"steps,omitempty"`     // the questions that held, in order
 	Passage  string    `json:"passage,omitempty"`   // passed, not_passed, unknown or fault
-	Of       uint64    `json:"of,omitempty"`        // number of the event that this one is about
+	Of       uint64    `json:"of,omitempty"`        // number of the event that this one is about; of a decision by two passes, the first's
 	Note     string    `json:"note,omitempty"`
-	Late     bool      `json:"late,omitempty"` // it, or the one that it is about, was on the disk after it was acted on
+	Late     bool      `json:"late,omitempty"`   // it, or the one that it is about, was on the disk after it was acted on
+	Outage   bool      `json:"outage,omitempty"` // the pass was older than max_age, and outage_max_age of the rule took it
+	// AnyHolder: the rule wants two passes, and did not compare their holders.
+	AnyHolder bool `json:"any_holder,omitempty"`
 }
 
 // Query is what of the record is asked for. A zero field asks for everything.

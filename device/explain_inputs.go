@@ -1,0 +1,153 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gatehouse/device/client"
+	"gatehouse/entry"
+	"gatehouse/fleet"
+)
+
+// inputList gathers what a step of a decision went by.
+type inputList []client.Input
+
+func (l *inputList) add(name, value string) {
+	if value != "" {
+		*l = append(*l, client.Input{Name: name, Value: value})
+	}
+}
+
+// documents adds the documents of some kinds with their versions and ages.
+func (l *inputList) documents(t *entry.Terms, now entry.Moment, kinds ...fleet.Kind) {
+	for _, v := range t.Versions {
+		if slices.Contains(kinds, fleet.Kind(v.Kind)) {
+			l.add("document", documentText(t, v, now))
+		}
+	}
+}
+
+// inputs are what a step of a decision went by.
+func inputs(step entry.StepCode, lane string, ex *entry.Explanation, now entry.Moment) []client.Input {
+	var list inputList
+	t := ex.Terms
+	if t == nil {
+		return nil
+	}
+	switch step {
+	case entry.StepBelief:
+		list.documents(t, now, fleet.KindRoot, fleet.KindHead)
+	case entry.StepVerify:
+		list.add("format", string(ex.Format))
+		list.add("issuer", ex.Issuer)
+		list.add("key", hex.EncodeToString(ex.KeyID))
+		list.add("kind", ex.Kind)
+		list.add("time", utc(now.At)+", clock "+string(now.Clock))
+		list.documents(t, now, fleet.KindIssuers)
+	case entry.StepRevocation:
+		list.documents(t, now, fleet.RevocationsOf(ex.Issuer))
+	case entry.StepFreshness:
+		bands := t.Bands(ex.Issuer)
+		list.add("signed", utc(bands.Signed)+", "+age(now.At.Sub(bands.Signed))+" ago")
+		list.add("stale from", utc(bands.FreshUntil))
+		list.add("hard from", utc(bands.HardAfter))
+	case entry.StepClock:
+		list.add("clock", string(now.Clock))
+	case entry.StepVenue:
+		list.add("venue", t.Venue)
+		if t.Policy != nil {
+			list.add("zone", t.Policy.Lanes[lane].Zone)
+		}
+	case entry.StepRule:
+		list.rules(ex, now)
+	case entry.StepUses:
+		for _, u := range ex.Uses {
+			list.add("uses", strconv.FormatUint(uint64(u.Limit), 10)+" in all")
+		}
+		for _, u := range ex.Past {
+			list.add("use", fmt.Sprintf("event %d, %s, %s ago, lane %s, %s", u.Seq, utc(u.At), age(now.At.Sub(u.At)), u.Lane, u.State))
+		}
+	case entry.StepSecond:
+		list.add("holder", map[bool]string{true: "this pass names one", false: "this pass names nobody"}[ex.Named])
+	}
+	return list
+}
+
+// rules adds what a pass is to the rules, and what each of them says of it.
+func (l *inputList) rules(ex *entry.Explanation, now entry.Moment) {
+	t := ex.Terms
+	l.add("level", ex.Level)
+	if !ex.Since.IsZero() {
+		l.add("age", age(now.At.Sub(ex.Since))+", since "+utc(ex.Since))
+	}
+	if since, down := t.Down[ex.Issuer]; down {
+		l.add("outage", ex.Issuer+" is down since "+utc(since)+", "+age(now.At.Sub(since)))
+	}
+	hours, others := false, 0
+	for _, said := range ex.Rules {
+		if said.Clause == nil {
+			others++
+			continue
+		}
+		l.add("rule", ruleText(&said))
+		hours = hours || len(said.Rule.Hours) > 0
+	}
+	if others > 0 {
+		l.add("rules", fmt.Sprintf("%d more, for passes of another kind, issuer or level", others))
+	}
+	if hours && t.Zone != nil {
+		l.add("hour", now.At.In(t.Zone).Format("Mon 15:04")+" in "+t.Zone.String())
+	}
+	l.documents(t, now, fleet.KindConfig)
+}
+
+// ruleText is what a rule says of a pass that it has a clause for, and the terms by which it does.
+func ruleText(said *entry.RuleAnswer) string {
+	var terms []string
+	length := func(name string, d entry.Duration) {
+		if d != 0 {
+			terms = append(terms, name+" "+age(time.Duration(d)))
+		}
+	}
+	length("max_age", said.Clause.MaxAge)
+	length("outage_max_age", said.Clause.OutageMaxAge)
+	for _, h := range said.Rule.Hours {
+		text, _ := h.MarshalText() // never fails
+		terms = append(terms, "hours "+string(text))
+	}
+	if len(said.Rule.All) == 2 {
+		terms = append(terms, "two passes")
+	}
+	length("pair_within", said.Rule.PairWithin)
+	if len(terms) == 0 {
+		return said.Rule.Name + ": " + string(said.Reason)
+	}
+	return said.Rule.Name + ": " + string(said.Reason) + " (" + strings.Join(terms, ", ") + ")"
+}
+
+// documentText names a document in force with its version and age.
+func documentText(t *entry.Terms, v entry.Version, now entry.Moment) string {
+	bands := t.Bands(fleet.Kind(v.Kind).Issuer())
+	return fmt.Sprintf("%s of %s, version %d, signed %s, %s ago, %s", v.Kind, v.Scope, v.Version, utc(bands.Signed), age(now.At.Sub(bands.Signed)), bands.Freshness(now))
+}
+
+// age is a duration in the two largest of its units.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < 0:
+		return "-" + age(-d)
+	case d >= day:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	}
+	return d.Truncate(time.Second).String()
+}
