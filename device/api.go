@@ -241,5 +241,6 @@ func (k *kiosk) data() client.Data {
 	for _, v := range t.Versions {
 		d.Documents = append(d.Documents, documentOf(t, v, now))
 	}
+	d.Down, d.Emergency = downOf(t), measuresOf(t, now)
 	return d
 }

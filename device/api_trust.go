@@ -45,6 +45,26 @@ func (k *kiosk) believed() client.Trust {
 	return out
 }
 
+// downOf are the issuers that are down, by name.
+func downOf(t *entry.Terms) (list []client.Outage) {
+	for _, issuer := range slices.Sorted(maps.Keys(t.Down)) {
+		list = append(list, client.Outage{Issuer: issuer, Since: t.Down[issuer]})
+	}
+	return list
+}
+
+func measuresOf(t *entry.Terms, now entry.Moment) (list []client.Measure) {
+	length := func(d entry.Duration) string {
+		text, _ := d.MarshalText() // never fails
+		return string(text)
+	}
+	for _, m := range t.Measures(now) {
+		list = append(list, client.Measure{Rule: m.Rule.Name, Kind: m.Clause.Kind, Issuers: m.Issuers,
+			MaxAge: length(m.Clause.MaxAge), OutageMaxAge: length(m.Clause.OutageMaxAge)})
+	}
+	return list
+}
+
 func agesOf(t *entry.Terms, v entry.Version, now entry.Moment) client.DocumentAges {
 	b := t.Bands(fleet.Kind(v.Kind).Issuer())
 	return client.DocumentAges{Kind: v.Kind, Scope: v.Scope, Version: v.Version, Signed: b.Signed, FreshUntil: b.FreshUntil,

@@ -56,6 +56,13 @@ func TestExplainAgesOutagesAndHours(t *testing.T) {
 			t.Errorf("it does not tell %q:\n%s", want, &went)
 		}
 	}
+	d := b.waitStatus("a status", func(*client.Status) bool { return true }).Data
+	if len(d.Down) != 1 || d.Down[0].Issuer != "arena" || now.Sub(d.Down[0].Since).Round(time.Minute) != 2*time.Hour || len(d.Emergency) != 2 {
+		t.Errorf("the status tells of %+v and %+v", d.Down, d.Emergency)
+	}
+	if m := d.Emergency[1]; m.Rule != "health" || m.Kind != "health" || len(m.Issuers) != 1 || m.MaxAge != "1d" || m.OutageMaxAge != "3d" {
+		t.Errorf("%+v", m)
+	}
 	b.expect("ok", code)
 	page, err := b.client.Events(b.ctx(), client.Query{Outcome: "admit"})
 	if err != nil || len(page.Events) != 1 || !page.Events[0].Outage {

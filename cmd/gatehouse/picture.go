@@ -54,16 +54,19 @@ func (v *view) picture(width, height int) []string {
 		add(laneLine(&l))
 	}
 	add("")
-	wrong := flat(s.Conditions)
+	wrong := outages(s)
+	for _, c := range flat(s.Conditions) {
+		wrong = append(wrong, fmt.Sprintf("%s %s %s: %s", c.Code, c.Severity, c.Name, c.Text))
+	}
 	if len(wrong) == 0 {
 		add("nothing is wrong")
 	}
-	for i, c := range wrong {
+	for i, line := range wrong {
 		if i == most {
 			add(fmt.Sprintf("… and %d more: gatehouse status", len(wrong)-i))
 			break
 		}
-		add(fmt.Sprintf("%s %s %s: %s", c.Code, c.Severity, c.Name, c.Text))
+		add(line)
 	}
 	add("")
 	for _, ev := range v.events {
@@ -132,6 +135,9 @@ func (v *view) changes() (lines []string) {
 	lines = append(lines, fmt.Sprintf("%s/%s: %s, data %s, clock %s", s.Venue, s.Kiosk, ready, s.Data.Freshness, s.Clock.State))
 	for _, l := range s.Lanes {
 		lines = append(lines, plain(fmt.Sprintf("  lane %s: %s, %s", l.Name, l.Scanner, cmp.Or(l.Gate, "-"))))
+	}
+	for _, d := range s.Data.Down {
+		lines = append(lines, plain(fmt.Sprintf("  down: %s, since %s", d.Issuer, local(d.Since))))
 	}
 	for _, c := range flat(s.Conditions) {
 		lines = append(lines, plain(fmt.Sprintf("  %s %s %s: %s", c.Code, c.Severity, c.Name, c.Text)))

@@ -23,12 +23,15 @@ func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how this kiosk is",
-		Long: `Status asks the running daemon how it is: its lanes, the age of its data and what is wrong.
+		Long: `Status asks the running daemon how it is: its lanes, the age of its data and what is wrong. Issuers that are down are
+listed, and the emergency measures in force: whose passes may be older now, under which rule (outage_max_age).
 
 What is wrong shows once it has lasted for a few seconds, with its fault code; what follows from something else is below
 that. Status exits with 1 when no kiosk answers, and with 0 whatever the kiosk says.
 
---json prints the daemon's answer: venue, kiosk, version, started, ready, lanes, data, clock, ledger, and conditions, each with
+--json prints the daemon's answer: venue, kiosk, version, started, ready, lanes (as gatehouse lanes --json), data (freshness,
+signed, fresh_until, hard_after, incomplete, documents, down, each with issuer and since, and emergency, each with rule,
+kind, issuers, max_age and outage_max_age), clock (at, state, synced), ledger (id, events, commits), and conditions, each with
 code, name, lane (not of the kiosk's own), severity (error or warning), text, since, times and leads_to (conditions that
 follow from it). Fields may be added; those there stay.`,
 		Example: `  gatehouse status
@@ -76,6 +79,9 @@ func printStatus(w io.Writer, s *client.Status) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
+	for _, line := range outages(s) {
+		fmt.Fprintln(w, line)
+	}
 	fmt.Fprintf(w, "clock: %s, %s\n", local(s.Clock.At), clockText(s.Clock))
 	fmt.Fprintf(w, "ledger: event %d, %d writes since start\n", s.Ledger.Events, s.Ledger.Commits)
 	for _, l := range s.Lanes {
@@ -90,6 +96,17 @@ func printStatus(w io.Writer, s *client.Status) error {
 	}
 	fmt.Fprintln(w, "\nwrong now; gatehouse fault CODE says what to do:")
 	return printConditions(w, "  ", s.Conditions)
+}
+
+// outages are a line for each issuer that is down, and for each emergency measure in force.
+func outages(s *client.Status) (lines []string) {
+	for _, d := range s.Data.Down {
+		lines = append(lines, plain(fmt.Sprintf("down: %s, since %s, %s", d.Issuer, local(d.Since), age(s.Clock.At.Sub(d.Since)))))
+	}
+	for _, m := range s.Data.Emergency {
+		lines = append(lines, plain(fmt.Sprintf("emergency: rule %s takes %s passes up to %s old, not %s, of %s", m.Rule, m.Kind, m.OutageMaxAge, m.MaxAge, strings.Join(m.Issuers, ", "))))
+	}
+	return lines
 }
 
 // printConditions prints each condition on a line, and what follows from it below, further in.

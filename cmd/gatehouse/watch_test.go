@@ -147,6 +147,8 @@ func crowded(n int) (*client.Status, *client.Page) {
 	s := &client.Status{Venue: "arena", Kiosk: "gate-1", Ready: true, Clock: client.Clock{At: now, State: "synced", SyncedAt: now},
 		Data: client.Data{Freshness: "fresh", Signed: now.Add(-time.Hour), FreshUntil: now.Add(time.Hour), HardAfter: now.Add(48 * time.Hour)}}
 	p := &client.Page{First: 1, Last: 100}
+	s.Data.Down = []client.Outage{{Issuer: "telecom", Since: now.Add(-2 * time.Hour)}}
+	s.Data.Emergency = []client.Measure{{Rule: "health and travel", Kind: "travel", Issuers: []string{"telecom"}, MaxAge: "1d", OutageMaxAge: "3d"}}
 	for i := range 16 {
 		s.Lanes = append(s.Lanes, client.Lane{Name: fmt.Sprintf("a-lane-with-a-long-name-%02d", i), Scans: uint64(i), Scanner: "connected",
 			Gate: "in service", Last: "second_pass_needed", LastAt: now})
@@ -190,6 +192,12 @@ func TestWatch(t *testing.T) {
 	}
 	screen.see(t, "the heading", contains(0, "arena/gate-1  READY  2026-05-04 12:00:"))
 	screen.see(t, "the data's age", contains(1, "data fresh, signed 1h0m ago; stale in 1h0m, hard in 2d0h"))
+	screen.see(t, "an issuer that is down", func(lines []string) bool {
+		return strings.Contains(strings.Join(lines, "\n"), "down: telecom, since 2026-05-04 10:00:0")
+	})
+	screen.see(t, "an emergency measure", func(lines []string) bool {
+		return strings.Contains(strings.Join(lines, "\n"), "emergency: rule health and travel takes travel passes up to 3d old, not 1d")
+	})
 	screen.see(t, "lanes left out", func(lines []string) bool {
 		return strings.Contains(strings.Join(lines, "\n"), "… and 10 more: gatehouse lanes")
 	})

@@ -90,6 +90,24 @@ type Data struct {
 	HardAfter  time.Time  `json:"hard_after,omitzero"`
 	Incomplete []string   `json:"incomplete,omitempty"`
 	Documents  []Document `json:"documents"`
+	Down       []Outage   `json:"down,omitempty"`      // issuers whose own servers are out of reach, as the newest head says
+	Emergency  []Measure  `json:"emergency,omitempty"` // what is taken now and would not be taken else
+}
+
+// Outage is an issuer that is down.
+type Outage struct {
+	Issuer string    `json:"issuer"`
+	Since  time.Time `json:"since"`
+}
+
+// Measure is an emergency measure in force: a rule takes older passes of some issuers. They are down, or what is known of
+// them is stale.
+type Measure struct {
+	Rule         string   `json:"rule"`
+	Kind         string   `json:"kind"` // of pass
+	Issuers      []string `json:"issuers"`
+	MaxAge       string   `json:"max_age"`        // "1d", "36h0m0s": how old passes may be without an outage
+	OutageMaxAge string   `json:"outage_max_age"` // how old they may be now
 }
 
 // Document is one document in force.
