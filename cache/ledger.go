@@ -24,7 +24,7 @@ import (
 //
 //	events  number (8, big-endian, from 1) → the event in deterministic CBOR
 //	uses    PassHash (16)                  → useRecord in deterministic CBOR
-//	open    number of a reservation        → its PassHash; it goes when the use is committed
+//	open    number of a reservation        → the PassHash of each of its passes, one or two; it goes when they are committed
 //
 // open is apart from events because the event of a private pass does not tell whose use it took.
 var (

@@ -161,19 +161,19 @@ func TestForeignDatabaseIsNoLedger(t *testing.T) {
 
 func TestNewerSchemaIsRefused(t *testing.T) {
 	path := filledLedger(t, 1)
-	newerSchema(t, path)
+	setSchema(t, path, 1000)
 	refused(t, path, ErrNewerSchema)
 }
 
-// newerSchema makes a file look as if a later version had written it.
-func newerSchema(t *testing.T, path string) {
+// setSchema makes a file look as if another version had written it.
+func setSchema(t *testing.T, path string, schema uint32) {
 	t.Helper()
 	db, err := bbolt.Open(path, 0o600, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket(metaBucket).Put(metaSchema, seal(metaSchema, binary.BigEndian.AppendUint32(nil, 1000)))
+		return tx.Bucket(metaBucket).Put(metaSchema, seal(metaSchema, binary.BigEndian.AppendUint32(nil, schema)))
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)

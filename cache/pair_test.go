@@ -6,6 +6,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -147,5 +148,37 @@ func TestOneOfTwoPassesIsPruned(t *testing.T) {
 	}
 	if err := l.Settle(t.Context(), ending(1, entry.Passed)); !errors.Is(err, ErrNoReservation) {
 		t.Errorf("a late passage: %v", err)
+	}
+}
+
+// What a version wrote that knew one pass a reservation is read as it is; and that version refuses what this one writes,
+// whose reservation of two passes it would take for damage.
+func TestReservationsOfSchemaTwo(t *testing.T) {
+	path := ledgerPath(t)
+	l := openLedger(t, path)
+	reserve(t, l, passHash(1), 1)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	setSchema(t, path, 2)
+	l = openLedger(t, path)
+	if l.Recovered() != 1 {
+		t.Errorf("%d reservations recovered", l.Recovered())
+	}
+	if got := states(t, l, passHash(1)); !slices.Equal(got, []entry.UseState{entry.UseUncertain}) {
+		t.Errorf("the use is %v", got)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path + ".schema-2"); err != nil {
+		t.Errorf("no copy for who goes back: %v", err)
+	}
+	f, err := mapFile(path, kindLedger, 0, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := f.readSchema(); errors.Join(err, f.close()) != nil || v <= 2 {
+		t.Errorf("it has schema %d, %v: a version that knows 2 would read it", v, err)
 	}
 }

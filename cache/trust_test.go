@@ -282,7 +282,7 @@ func TestTrustFileInUseOrNewerIsNotSetAside(t *testing.T) {
 		t.Errorf("in use: %v", err)
 	}
 	trust.Close()
-	newerSchema(t, path)
+	setSchema(t, path, 1000)
 	if _, err := OpenTrust(path, f.options()); !errors.Is(err, ErrNewerSchema) {
 		t.Errorf("newer: %v", err)
 	}
