@@ -365,12 +365,23 @@ func TestUntrustedClock(t *testing.T) {
 }
 
 func TestGrantCarriesTheSignedPulse(t *testing.T) {
-	d := newDesk(t)
-	d.know.Agreed.Policy.Lanes = map[string]entry.LaneTerms{"in-1": {
-		Pulse: entry.Duration(700 * time.Millisecond), WidePulse: entry.Duration(4 * time.Second)}}
-	for claim, want := range map[string]time.Duration{"": 700 * time.Millisecond, "wide": 4 * time.Second} {
-		if got := d.decide(t, d.issuer.Pass(credential.Claims{Grant: claim})).Grant.Pulse(); got != want {
-			t.Errorf("grant %q: pulse %v, want %v", claim, got, want)
+	for _, c := range []struct{ pulse, widePulse, want, wantWide time.Duration }{
+		{0, 0, 0, 0}, // the gate's own
+		{700 * time.Millisecond, 4 * time.Second, 700 * time.Millisecond, 4 * time.Second},
+		{700 * time.Millisecond, 2 * time.Second, 700 * time.Millisecond, 2 * time.Second},
+		{700 * time.Millisecond, 0, 700 * time.Millisecond, entry.DefaultWidePulse},
+		{0, 4 * time.Second, 0, 4 * time.Second},
+		// Nobody with a wheelchair has less time than everybody else.
+		{5 * time.Second, 0, 5 * time.Second, 5 * time.Second},
+		{5 * time.Second, 4 * time.Second, 5 * time.Second, 5 * time.Second},
+	} {
+		d := newDesk(t)
+		d.know.Agreed.Policy.Lanes = map[string]entry.LaneTerms{"in-1": {Pulse: entry.Duration(c.pulse), WidePulse: entry.Duration(c.widePulse)}}
+		for claim, want := range map[string]time.Duration{"": c.want, "wide": c.wantWide, "wider": c.want} {
+			grant := d.decide(t, d.issuer.Pass(credential.Claims{Grant: claim})).Grant
+			if grant.Pulse() != want || grant.Wide() != (claim == "wide") {
+				t.Errorf("pulse %v, wide_pulse %v, grant %q: %v, wide %v; want %v", c.pulse, c.widePulse, claim, grant.Pulse(), grant.Wide(), want)
+			}
 		}
 	}
 }

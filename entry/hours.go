@@ -111,8 +111,9 @@ func (h *Hours) readDays(s string) bool {
 // contain tells whether a moment lies within, by the clocks of a zone.
 func (h Hours) contain(at time.Time, zone *time.Location) bool {
 	today := at.In(zone)
-	for _, back := range []int{0, 1} { // a stretch of today, or one that began yesterday
-		day := time.Date(today.Year(), today.Month(), today.Day()-back, 0, 0, 0, 0, time.UTC)
+	// A stretch of today, or one that began yesterday; or tomorrow, where clocks went back over midnight.
+	for _, days := range []int{-1, 0, 1} {
+		day := time.Date(today.Year(), today.Month(), today.Day()+days, 0, 0, 0, 0, time.UTC)
 		if !h.days[day.Weekday()] {
 			continue
 		}

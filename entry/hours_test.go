@@ -26,9 +26,10 @@ func hours(tb testing.TB, texts ...string) (list []entry.Hours) {
 }
 
 // Clocks go forward in Berlin on 2026-03-29 at 02:00 and back on 2026-10-25 at 03:00; in New York on 2026-03-08 and on
-// 2026-11-01, at 02:00 both; in Shanghai never since 1991.
+// 2026-11-01, at 02:00 both; on Lord Howe Island by half an hour, forward on 2026-10-04 and back on 2026-04-05, at 02:00 both;
+// in Shanghai never since 1991. Newfoundland went back over midnight until 2010, and Samoa left out a day in 2011.
 func TestHours(t *testing.T) {
-	const shanghai, berlin, newYork = "Asia/Shanghai", "Europe/Berlin", "America/New_York"
+	const shanghai, berlin, newYork, lordHowe = "Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"
 	for _, c := range []struct {
 		zone, hours string
 		open, shut  string // moments in UTC
@@ -59,6 +60,17 @@ func TestHours(t *testing.T) {
 		{newYork, "sat 22:00-01:30", "2026-11-01T05:29:59Z 2026-11-01T05:45:00Z 2026-11-01T06:29:59Z", "2026-11-01T06:30:00Z"},
 		{newYork, "sun 01:30-06:00", "2026-11-01T05:30:00Z 2026-11-01T06:15:00Z 2026-11-01T10:59:59Z", "2026-11-01T05:29:59Z 2026-11-01T11:00:00Z"},
 		{newYork, "sun 02:30-03:30", "2026-03-08T07:00:00Z 2026-03-08T07:29:59Z", "2026-03-08T06:59:59Z 2026-03-08T07:30:00Z"},
+		{newYork, "sun 02:15-02:45", "", "2026-03-08T06:59:59Z 2026-03-08T07:00:00Z 2026-03-08T07:30:00Z"},
+		{lordHowe, "09:00-18:00", "2026-04-03T22:00:00Z 2026-04-04T22:30:00Z 2026-10-03T22:00:00Z", "2026-04-03T21:59:59Z 2026-04-04T22:29:59Z 2026-10-03T21:59:59Z 2026-10-04T07:00:00Z"},
+		{lordHowe, "sun 02:00-02:30", "", "2026-10-03T15:29:59Z 2026-10-03T15:30:00Z"},
+		{lordHowe, "sun 02:15-03:00", "2026-10-03T15:30:00Z 2026-10-03T15:59:59Z", "2026-10-03T15:29:59Z 2026-10-03T16:00:00Z"},
+		{lordHowe, "sat 22:00-02:15", "2026-10-03T11:30:00Z 2026-10-03T15:29:59Z", "2026-10-03T11:29:59Z 2026-10-03T15:30:00Z"},
+		{lordHowe, "sun 01:45-03:00", "2026-04-04T14:45:00Z 2026-04-04T15:05:00Z 2026-04-04T16:29:59Z", "2026-04-04T14:44:59Z 2026-04-04T16:30:00Z"},
+		{lordHowe, "sat 22:00-01:45", "2026-04-04T11:00:00Z 2026-04-04T14:59:59Z 2026-04-04T15:14:59Z", "2026-04-04T10:59:59Z 2026-04-04T15:15:00Z"},
+		// Sunday has begun, and clocks show Saturday once more.
+		{"America/St_Johns", "sun 00:00-04:00", "2010-11-07T02:30:00Z 2010-11-07T02:31:00Z 2010-11-07T07:29:59Z", "2010-11-07T02:29:59Z 2010-11-07T07:30:00Z"},
+		{"Pacific/Apia", "fri 00:00-24:00", "2011-12-23T10:00:00Z", "2011-12-30T09:59:59Z 2011-12-30T10:00:00Z"},
+		{"Pacific/Apia", "thu 22:00-06:00", "2011-12-30T08:00:00Z 2011-12-30T09:59:59Z", "2011-12-30T10:00:00Z"},
 		// An evening in New York is another day in UTC.
 		{newYork, "fri 19:00-23:00", "2026-01-10T00:00:00Z 2026-01-10T03:59:59Z", "2026-01-09T23:59:59Z 2026-01-10T04:00:00Z"},
 	} {

@@ -111,6 +111,9 @@ type LaneTerms struct {
 	WidePulse Duration `cbor:"wide_pulse,omitempty" yaml:"wide_pulse,omitempty"`
 }
 
+// DefaultWidePulse is how long a lane opens for a wide pass where nothing else is said.
+const DefaultWidePulse = 3 * time.Second
+
 // Bounds of a policy, so that no document can make a decision slow.
 const (
 	maxRules   = 64
@@ -208,8 +211,17 @@ func (p *Policy) isPrivate(kind string) bool {
 // opening is how the lane opens for who shows these passes: longer where their holder needs it.
 func (p *Policy) opening(lane string, passes []taken) opening {
 	terms := p.Lanes[lane]
-	if slices.ContainsFunc(passes, func(t taken) bool { return t.pass.Grant == grantWide }) {
-		return opening{time.Duration(terms.WidePulse), true}
+	open := opening{pulse: time.Duration(terms.Pulse)}
+	if open.wide = slices.ContainsFunc(passes, func(t taken) bool { return t.pass.Grant == grantWide }); open.wide {
+		open.pulse = terms.widePulse()
 	}
-	return opening{time.Duration(terms.Pulse), false}
+	return open
+}
+
+// widePulse is never shorter than the pulse for everybody; 0 where neither is signed.
+func (l LaneTerms) widePulse() time.Duration {
+	if l.WidePulse == 0 && l.Pulse == 0 {
+		return 0
+	}
+	return time.Duration(max(l.Pulse, cmp.Or(l.WidePulse, Duration(DefaultWidePulse))))
 }

@@ -24,7 +24,7 @@ const (
 	MaxPassage = time.Minute
 
 	DefaultPulse     = 500 * time.Millisecond
-	DefaultWidePulse = 3 * time.Second
+	DefaultWidePulse = entry.DefaultWidePulse
 	DefaultRefusal   = 1500 * time.Millisecond
 
 	// longestPulse leaves the watch the time to close the line within MaxActive when the loop hangs.
@@ -59,7 +59,7 @@ type Config struct {
 	// brings from the signed policy goes before it, held within the same bounds.
 	Pulse time.Duration
 	// WidePulse stands in for Pulse where the grant is wide (wheelchairs, prams, luggage):
-	// DefaultWidePulse if zero, with the bounds of Pulse.
+	// DefaultWidePulse if zero, or Pulse where that is longer, with the bounds of Pulse.
 	WidePulse time.Duration
 	// Refusal is how long the red lamp is lit: DefaultRefusal if zero, with the bounds of Pulse.
 	Refusal time.Duration
@@ -102,7 +102,7 @@ func (c Config) checked() (Config, error) {
 		zero  time.Duration
 	}{
 		{"pulse", &c.Pulse, DefaultPulse},
-		{"wide pulse", &c.WidePulse, DefaultWidePulse},
+		{"wide pulse", &c.WidePulse, max(DefaultWidePulse, c.Pulse)},
 		{"refusal", &c.Refusal, DefaultRefusal},
 	} {
 		if *d.value == 0 {

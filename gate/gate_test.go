@@ -27,6 +27,7 @@ func TestPulse(t *testing.T) {
 		{"configured", gate.Config{Pulse: 120 * time.Millisecond, WidePulse: time.Second}, false, "120ms"},
 		{"wide default", gate.Config{}, true, "3s"},
 		{"wide configured", gate.Config{WidePulse: 5 * time.Second}, true, "5s"},
+		{"wide, and long for everybody", gate.Config{Pulse: 4 * time.Second}, true, "4s"},
 		{"longest leaves the watch its time", gate.Config{Pulse: gate.MaxActive}, false, "7.75s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
