@@ -182,7 +182,7 @@ func (d *decoder) statusList() *StatusRef {
 	return ref
 }
 
-// encodeGH1 writes the claims in deterministic order: by length, then by bytes, of the encoded keys.
+// encodeGH1 writes the claims in the bytewise order of their encoded keys (RFC 8949, section 4.2.1).
 func encodeGH1(issuer string, c *Claims) []byte {
 	b, n := []byte(nil), uint64(0)
 	key := func(k int64) {
