@@ -60,11 +60,16 @@ func decodeEvent(key, sealed []byte) (entry.Event, error) {
 		return entry.Event{}, errEvent
 	}
 	ev.Seq = binary.BigEndian.Uint64(key)
-	if !ev.At.IsZero() {
-		// Seconds as a float come back a fraction of a microsecond off.
-		ev.At = ev.At.Round(time.Microsecond).UTC()
-	}
+	ev.At = stored(ev.At)
 	return ev, nil
+}
+
+// stored is the time of a stored event: seconds as a float come back a fraction of a microsecond off.
+func stored(at time.Time) time.Time {
+	if at.IsZero() {
+		return at
+	}
+	return at.Round(time.Microsecond).UTC()
 }
 
 // appendEvent gives an event the next number and puts it at the end of the chain.

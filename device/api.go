@@ -59,7 +59,9 @@ func (a *api) serve(ctx context.Context) error {
 	read.HandleFunc("GET /v1/lines", a.getLines)
 	act.HandleFunc("POST /v1/import", a.postImport)
 	act.HandleFunc("POST /v1/ledger/accept-loss", a.postAcceptLoss)
-	act.HandleFunc("POST /v1/lanes/{lane}/open", a.postOpen)
+	act.HandleFunc("POST /v1/lanes/{lane}/open", a.obeyed(func(ctx context.Context, l *lane, by, why string) (uint64, error) { return l.order(ctx, by, why) }))
+	act.HandleFunc("POST /v1/lanes/{lane}/close", a.postClosing(entry.EventClosed))
+	act.HandleFunc("POST /v1/lanes/{lane}/release", a.postClosing(entry.EventReleased))
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range []struct {
 		socket *socket
@@ -205,7 +207,7 @@ func (k *kiosk) status() client.Status {
 	for _, l := range k.lanes {
 		lane := l.status()
 		s.Lanes = append(s.Lanes, lane)
-		if l.serving.Load() && (s.Data.Freshness == "fresh" || s.Data.Freshness == "stale") {
+		if l.serving.Load() && lane.Closed == nil && (s.Data.Freshness == "fresh" || s.Data.Freshness == "stale") {
 			s.Ready = true
 		}
 	}

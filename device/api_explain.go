@@ -79,12 +79,17 @@ func (k *kiosk) explain(l *lane, codes []string) client.Explanation {
 	now := k.time.moment()
 	out := client.Explanation{Lane: l.cfg.Name, Clock: clockOf(now)}
 	limited := false
-	for _, ex := range k.decider.Explain(l.entryLane(), now, codes...) {
+	at := l.entryLane()
+	at.Closed = false // that it is closed is told beside what the pass is worth
+	for _, ex := range k.decider.Explain(at, now, codes...) {
 		out.Answers = append(out.Answers, answerOf(l, &ex, now))
 		limited = limited || len(ex.Uses) > 0
 	}
 	if !l.serving.Load() {
 		out.Obstacles = append(out.Obstacles, "lane "+l.cfg.Name+" answers out_of_order: "+l.health.text("its gate is not in service", condition.Gate))
+	}
+	if by := l.closing.by.Load(); by != nil {
+		out.Obstacles = append(out.Obstacles, "lane "+l.cfg.Name+" answers lane_closed: closed "+closedText(by))
 	}
 	if limited && (k.ledger.lost.Load() || k.ledger.gone.Load()) {
 		out.Obstacles = append(out.Obstacles, "passes of limited use are answered out_of_order: "+entry.ErrLedgerLost.Error())

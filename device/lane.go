@@ -38,6 +38,7 @@ type lane struct {
 
 	surprises chan surprise
 	orders    chan order
+	closing   closing
 	last      [2]entry.Decision // the newest admission and the one before; of the answering goroutine alone
 	opened    func(time.Time)   // what is to be done when the relay has risen for it; given to the gate with the grant
 
@@ -339,6 +340,7 @@ func (l *lane) status() client.Lane {
 	}
 	s.Scanner = l.health.text("connected", condition.Scanner)
 	s.Gate = l.health.text(inService, condition.Gate, condition.Lamp)
+	s.Closed = closedOf(l.closing.by.Load())
 	if l.cfg.HasSensor() {
 		s.Sensor = l.health.text("well", condition.Sensor)
 	}

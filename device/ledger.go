@@ -73,6 +73,9 @@ func (k *kiosk) openLedger() error {
 	if err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
+	if err := k.closeLanes(ledger); err != nil {
+		return errors.Join(fmt.Errorf("device: %w", err), ledger.Close())
+	}
 	k.ledger = &record{Ledger: ledger}
 	if lost != nil {
 		k.ledger.lost.Store(true)

@@ -38,16 +38,19 @@ const orderMost = 8 * time.Second
 
 var errLaneBusy = errors.New("device: the lane is open for somebody; ask again when he is through")
 
-func (a *api) postOpen(w http.ResponseWriter, r *http.Request) {
-	opened, err := a.openLane(w, r)
-	if err != nil {
-		reply(w, http.StatusConflict, client.Failure{Error: err.Error()})
-		return
+// obeyed answers an order for a lane with the number of its event. act has at most orderMost to do it.
+func (a *api) obeyed(act func(ctx context.Context, l *lane, by, why string) (event uint64, err error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		obeyed, err := a.obey(w, r, act)
+		if err != nil {
+			reply(w, http.StatusConflict, client.Failure{Error: err.Error()})
+			return
+		}
+		reply(w, http.StatusOK, obeyed)
 	}
-	reply(w, http.StatusOK, opened)
 }
 
-func (a *api) openLane(w http.ResponseWriter, r *http.Request) (*client.Opened, error) {
+func (a *api) obey(w http.ResponseWriter, r *http.Request, act func(context.Context, *lane, string, string) (uint64, error)) (*client.Obeyed, error) {
 	var asked client.Order
 	if err := readJSON(w, r, &asked); err != nil {
 		return nil, err
@@ -62,11 +65,11 @@ func (a *api) openLane(w http.ResponseWriter, r *http.Request) (*client.Opened, 
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), orderMost)
 	defer cancel()
-	event, err := l.order(ctx, by, asked.Reason)
+	event, err := act(ctx, l, by, asked.Reason)
 	if err != nil {
 		return nil, err
 	}
-	return &client.Opened{Lane: l.cfg.Name, Event: event, By: by}, nil
+	return &client.Obeyed{Lane: l.cfg.Name, Event: event, By: by}, nil
 }
 
 // order has the lane opened and returns when its relay has risen.
@@ -131,7 +134,7 @@ func (l *lane) obey(ctx context.Context, g *gate.Gate, o order) {
 
 // entryLane is the lane as decisions know it.
 func (l *lane) entryLane() entry.Lane {
-	return entry.Lane{Name: l.cfg.Name, Sensor: l.cfg.HasSensor()}
+	return entry.Lane{Name: l.cfg.Name, Sensor: l.cfg.HasSensor(), Closed: l.closing.by.Load() != nil}
 }
 
 // callerKey is where a connection's context has the user at its other end.

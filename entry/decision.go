@@ -14,6 +14,7 @@ type StepCode string
 
 // The steps in the order in which they are asked.
 const (
+	StepLane       StepCode = "lane"       // only where it is not: is the lane open for guests?
 	StepBelief     StepCode = "belief"     // are there signed documents to decide by?
 	StepVerify     StepCode = "verify"     // format, key, signature, claims and validity
 	StepRevocation StepCode = "revocation" // withdrawn by its issuer?

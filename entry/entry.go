@@ -181,4 +181,6 @@ type Lane struct {
 	// Sensor tells that a passage sensor is wired. Without one a use is final when it is reserved: nobody could
 	// ever tell that the guest did not walk through.
 	Sensor bool
+	// Closed tells that staff closed the lane and nobody has released it. Every code is answered lane_closed.
+	Closed bool
 }

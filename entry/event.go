@@ -104,6 +104,8 @@ const (
 	EventIncident EventKind = "incident"
 	EventTrust    EventKind = "trust"
 	EventStart    EventKind = "start"
+	EventClosed   EventKind = "closed"   // staff closed a lane
+	EventReleased EventKind = "released" // staff had a lane that they closed decide again
 )
 
 // Event is one line of the record. It keeps the facts that a decision needs, codes rather than texts, and nothing that

@@ -15,6 +15,10 @@ import (
 // judge asks every question that needs no writing. first is the pass that waits at the lane; nil where none does.
 func (d *Decider) judge(lane Lane, code string, first *waitingPass, now Moment) Decision {
 	dec := Decision{At: now.At, Clock: now.Clock, lane: lane, Steps: make([]Step, 0, 8), record: (*Policy)(nil).recording()}
+	if lane.Closed {
+		dec.refuse(StepLane, ReasonLaneClosed, "closed by hand; gatehouse lanes tells by whom and why")
+		return dec
+	}
 	belief, err := d.knowledge.Belief()
 	if err != nil {
 		dec.refuse(StepBelief, ReasonOutOfOrder, err.Error())

@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// ErrNoReason: a lane is opened by hand only for a reason that can be recorded.
-var ErrNoReason = errors.New("entry: opening by hand needs a reason")
+// ErrNoReason: a lane is opened, closed and released by hand only for a reason that can be recorded.
+var ErrNoReason = errors.New("entry: what is done by hand needs a reason")
 
 // maxReason is how long a reason is at most, in bytes.
 const maxReason = 200

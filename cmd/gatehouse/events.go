@@ -43,8 +43,8 @@ happened. Of a decision that is the outcome, the reason, the pass's short hash, 
 "outage" where only outage_max_age took it; of a passage, how it ended and of which event. A time with ~ behind it is by a
 clock that nothing kept right. No pass, name or id is in the record; private kinds (health, travel) have no hash either.
 
---lane, --outcome (admit, deny, wait, refer), --reason, --kind (decision, passage, incident, trust, start) and --since
-show only what fits all of them. --since takes a time (2026-05-04T12:00:00Z, or 12:00 of today) or an age (90m, 2d).
+--lane, --outcome (admit, deny, wait, refer), --reason, --kind (decision, passage, incident, trust, start, closed,
+released) and --since show only what fits all of them. --since takes a time (2026-05-04T12:00:00Z, or 12:00 of today) or an age (90m, 2d).
 --follow goes on showing what is recorded until it is interrupted.
 
 --json prints one object a line: number, at, clock, kind, lane, outcome, reason, pass, format, issuer, key, pass_kind,
@@ -90,9 +90,9 @@ func checkWords(q client.Query) error {
 	if q.Reason != "" && !entry.Reason(q.Reason).Known() {
 		return fmt.Errorf("--reason %q is none; gatehouse events shows those that there are", q.Reason)
 	}
-	kinds := []entry.EventKind{entry.EventDecision, entry.EventPassage, entry.EventIncident, entry.EventTrust, entry.EventStart}
+	kinds := []entry.EventKind{entry.EventDecision, entry.EventPassage, entry.EventIncident, entry.EventTrust, entry.EventStart, entry.EventClosed, entry.EventReleased}
 	if q.Kind != "" && !slices.Contains(kinds, entry.EventKind(q.Kind)) {
-		return fmt.Errorf("--kind %q is none; write decision, passage, incident, trust or start", q.Kind)
+		return fmt.Errorf("--kind %q is none; write decision, passage, incident, trust, start, closed or released", q.Kind)
 	}
 	return nil
 }

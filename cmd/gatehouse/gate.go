@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -15,53 +16,96 @@ import (
 func newGate() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gate",
-		Short: "Open a lane by hand",
+		Short: "Open, close or release a lane by hand",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newGateOpen())
+	cmd.AddCommand(newOrder((*client.Client).Open, "lane %s was opened", &cobra.Command{
+		Use:   "open LANE --reason TEXT",
+		Short: "Open a lane for one pulse, for a reason that is recorded",
+		Long: `Open has the running kiosk open a lane once, for as long as it opens for a guest. A lane that is open for somebody is
+waited for, 8 seconds at most. A lane that was closed with gate close opens for this one and stays closed to the next.
+
+It needs no documents and no pass. The event is a decision with the reason override.` + onRecord,
+		Example: `  gatehouse gate open in-1 --reason "wheelchair, sent by staff"
+  gatehouse events --reason override`,
+	}), newOrder((*client.Client).Close, "lane %s is closed", &cobra.Command{
+		Use:   "close LANE --reason TEXT",
+		Short: "Close a lane to everybody until it is released",
+		Long: `Close has a lane answer every code with lane_closed, and use no pass up, until gate release. It stays closed when the
+daemon or the kiosk starts again; only with the record itself (ledger.db) is it forgotten. Closing does not move the gate:
+who was let in a moment before walks through. The way out is not touched: exit and fire contacts work as ever.
+
+gatehouse lanes tells which lane is closed, by whom and why. The event is of the kind closed.` + onRecord,
+		Example: `  gatehouse gate close in-1 --reason "wet floor"
+  gatehouse lanes
+  gatehouse events --kind closed`,
+	}), newOrder((*client.Client).Release, "lane %s decides again", &cobra.Command{
+		Use:   "release LANE --reason TEXT",
+		Short: "Have a lane that was closed decide again",
+		Long: `Release ends what gate close began: the lane decides about the next code. It does not hold the gate open: no command does.
+A free passage is the fire alarm's, or a line that rests released by the local config (inert).
+
+The event is of the kind released.` + onRecord,
+		Example: `  gatehouse gate release in-1 --reason "floor is dry"
+  gatehouse events --kind released`,
+	}))
 	return cmd
 }
 
-func newGateOpen() *cobra.Command {
+// onRecord is what all orders have in common.
+const onRecord = `
+
+Before anything changes, an event is on the disk: the user who asked as the kernel knows him (uid), and the reason, which
+anybody reads who reads the record: write no name of a guest into it. Without a reason, and when it cannot be recorded,
+everything stays as it was. It needs the right to write to the control socket.
+
+--json prints an object: lane, event (its number) and by. Fields may be added; those there stay.`
+
+// newOrder completes a command that gives an order for a lane.
+func newOrder(give func(*client.Client, context.Context, string, client.Order) (*client.Obeyed, error), done string, cmd *cobra.Command) *cobra.Command {
 	var run, reason string
 	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "open LANE --reason TEXT",
-		Short: "Open a lane for one pulse, for a reason that is recorded",
-		Long: `Open has the running kiosk open a lane once, for as long as it opens for a guest. Before the lane opens, an event is on
-the disk: reason override, the user who asked as the kernel knows him (uid), and the reason, which anybody reads who reads
-the record: write no name of a guest into it. Without a reason, and when it cannot be recorded, the lane stays shut. A lane
-that is open for somebody is waited for, 8 seconds at most.
-
-It needs no documents and no pass, and the right to write to the control socket.
-
---json prints an object: lane, event (its number) and by. Fields may be added; those there stay.`,
-		Example: `  gatehouse gate open in-1 --reason "wheelchair, sent by staff"
-  gatehouse events --reason override`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return errors.New("name one lane; gatehouse lanes lists them")
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if reason == "" {
-				return errors.New(`write why, which is recorded: gatehouse gate open LANE --reason "wheelchair, sent by staff"`)
-			}
-			o, err := client.Dial(run).Open(cmd.Context(), args[0], client.Order{Reason: reason})
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), o)
-			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "lane %s was opened, event %d, by %s\n", o.Lane, o.Event, o.By)
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return errors.New("name one lane; gatehouse lanes lists them")
+		}
+		return nil
+	}
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return laneNames(cmd.Context(), run), cobra.ShellCompDirectiveNoFileComp
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if reason == "" {
+			return fmt.Errorf("write why, which is recorded: %s LANE --reason %q", cmd.CommandPath(), "wheelchair, sent by staff")
+		}
+		o, err := give(client.Dial(run), cmd.Context(), args[0], client.Order{Reason: reason})
+		if err != nil {
 			return err
-		},
+		}
+		if asJSON {
+			return printJSON(cmd.OutOrStdout(), o)
+		}
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), done+", event %d, by %s\n", o.Lane, o.Event, o.By)
+		return err
 	}
 	addRun(cmd, &run)
 	cmd.Flags().StringVar(&reason, "reason", "", "why, one line of `text`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
 	return cmd
+}
+
+// laneNames are the lanes of a kiosk, for a shell that completes one; none where no kiosk answers.
+func laneNames(ctx context.Context, run string) (names []string) {
+	s, err := client.Dial(run).Status(ctx)
+	if err != nil {
+		return nil
+	}
+	for _, l := range s.Lanes {
+		names = append(names, l.Name)
+	}
+	return names
 }

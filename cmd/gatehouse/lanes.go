@@ -21,10 +21,10 @@ func newLanes() *cobra.Command {
 		Use:   "lanes",
 		Short: "Show how each lane of this kiosk is",
 		Long: `Lanes shows of each lane its scanner, gate and passage sensor, how often it answered since the start and what it
-answered last.
+answered last; of one that staff closed also who did, when and why.
 
 --json prints a list of objects: name, scanner, gate, sensor (none where none is wired), scans, outcomes (a count for
-each), last and last_at. Fields may be added; those there stay.`,
+each), last and last_at, and closed where staff closed it (event, at and note). Fields may be added; those there stay.`,
 		Example: `  gatehouse lanes
   gatehouse lanes --json | jq '.[] | select(.gate != "in service")'`,
 		Args: cobra.NoArgs,
@@ -54,7 +54,11 @@ func printLane(w io.Writer, l client.Lane) error {
 	if l.Sensor != "" {
 		sensor = "\n  sensor:  " + l.Sensor
 	}
-	_, err := fmt.Fprintf(w, "lane %s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, l.Scanner, l.Gate, sensor, l.Scans, outcomes(l))
+	closed := ""
+	if l.Closed != nil {
+		closed = fmt.Sprintf("\n  CLOSED:  since %s by %s; open it again with: gatehouse gate release %s --reason TEXT", local(l.Closed.At), plain(l.Closed.Note), l.Name)
+	}
+	_, err := fmt.Fprintf(w, "lane %s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, closed, l.Scanner, l.Gate, sensor, l.Scans, outcomes(l))
 	return err
 }
 

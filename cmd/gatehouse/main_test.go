@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	testscript.Main(m, map[string]func(){"gatehouse": main, "kiosk": kiosk})
+	testscript.Main(m, map[string]func(){"gatehouse": main, "kiosk": kiosk, "powerless": powerless})
 }
 
 // TestScript runs testdata/script. Each script finds in its folder what an issuer and a country made.

@@ -119,6 +119,9 @@ func laneLine(l *client.Lane) string {
 		last = l.Last + " " + l.LastAt.Local().Format(time.TimeOnly)
 	}
 	parts := l.Scanner + ", " + l.Gate
+	if l.Closed != nil {
+		parts = "CLOSED by " + l.Closed.Note + "; " + parts
+	}
 	if l.Sensor != "" {
 		parts += ", " + l.Sensor
 	}
@@ -134,7 +137,11 @@ func (v *view) changes() (lines []string) {
 	}
 	lines = append(lines, fmt.Sprintf("%s/%s: %s, data %s, clock %s", s.Venue, s.Kiosk, ready, s.Data.Freshness, s.Clock.State))
 	for _, l := range s.Lanes {
-		lines = append(lines, plain(fmt.Sprintf("  lane %s: %s, %s", l.Name, l.Scanner, cmp.Or(l.Gate, "-"))))
+		closed := ""
+		if l.Closed != nil {
+			closed = "CLOSED by " + l.Closed.Note + "; "
+		}
+		lines = append(lines, plain(fmt.Sprintf("  lane %s: %s%s, %s", l.Name, closed, l.Scanner, cmp.Or(l.Gate, "-"))))
 	}
 	for _, d := range s.Data.Down {
 		lines = append(lines, plain(fmt.Sprintf("  down: %s, since %s", d.Issuer, local(d.Since))))

@@ -69,10 +69,18 @@ type Lane struct {
 	Scanner  string            `json:"scanner"`          // "connected", or what is wrong
 	Gate     string            `json:"gate"`             // "in service", or what is wrong; only a lamp may be
 	Sensor   string            `json:"sensor,omitempty"` // "well", or what is wrong; empty where none is wired
+	Closed   *Closed           `json:"closed,omitempty"` // staff closed it: every code is answered lane_closed
 	Scans    uint64            `json:"scans"`            // since start
 	Outcomes map[string]uint64 `json:"outcomes"`
 	Last     string            `json:"last,omitempty"` // reason of the last decision
 	LastAt   time.Time         `json:"last_at,omitzero"`
+}
+
+// Closed tells by which event a lane was closed.
+type Closed struct {
+	Event uint64    `json:"event"` // 0: it cannot be read
+	At    time.Time `json:"at"`
+	Note  string    `json:"note"` // who closed it, and why
 }
 
 // Clock is what the kiosk takes for the time.

@@ -27,8 +27,8 @@ type Explanation struct {
 	Clock Clock  `json:"clock"`
 	// Answers are one for each code, in order. A second code has none where the first one is not asked for a second pass.
 	Answers []Answer `json:"answers"`
-	// Obstacles are what would keep the lane from answering so, whatever the pass: the lane is out of service, the ledger
-	// is lost.
+	// Obstacles are what would keep the lane from answering so, whatever the pass: the lane is out of service or closed, the
+	// ledger is lost.
 	Obstacles []string `json:"obstacles,omitempty"`
 }
 

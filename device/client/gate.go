@@ -8,21 +8,36 @@ import (
 	"net/url"
 )
 
-// Order is the body of POST /v1/lanes/{lane}/open.
+// Order is the body of POST /v1/lanes/{lane}/open, /close and /release.
 type Order struct {
 	Reason string `json:"reason"` // one line of at most 200 bytes; it is recorded
 }
 
-// Opened is the answer to POST /v1/lanes/{lane}/open: the relay has risen.
-type Opened struct {
+// Obeyed is the answer to an order.
+type Obeyed struct {
 	Lane  string `json:"lane"`
 	Event uint64 `json:"event"` // its number in the record
 	By    string `json:"by"`    // who asked, as the machine knows him and as it is recorded
 }
 
 // Open opens a lane for one pulse, for a reason. It is recorded before the lane opens; with an error the lane stayed shut,
-// but for one of the gate, which says so.
-func (c *Client) Open(ctx context.Context, lane string, o Order) (*Opened, error) {
-	var opened Opened
-	return &opened, c.post(ctx, soon, c.control, "/v1/lanes/"+url.PathEscape(lane)+"/open", o, &opened)
+// but for one of the gate, which says so. A closed lane stays closed to the next.
+func (c *Client) Open(ctx context.Context, lane string, o Order) (*Obeyed, error) {
+	return c.order(ctx, lane, "open", o)
+}
+
+// Close has a lane answer every code with lane_closed until Release, over a restart too. It is recorded before it holds;
+// with an error the lane stayed as it was.
+func (c *Client) Close(ctx context.Context, lane string, o Order) (*Obeyed, error) {
+	return c.order(ctx, lane, "close", o)
+}
+
+// Release has a lane that was closed decide again. It is recorded before it holds; with an error the lane stayed as it was.
+func (c *Client) Release(ctx context.Context, lane string, o Order) (*Obeyed, error) {
+	return c.order(ctx, lane, "release", o)
+}
+
+func (c *Client) order(ctx context.Context, lane, what string, o Order) (*Obeyed, error) {
+	var obeyed Obeyed
+	return &obeyed, c.post(ctx, soon, c.control, "/v1/lanes/"+url.PathEscape(lane)+"/"+what, o, &obeyed)
 }

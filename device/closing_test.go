@@ -1,0 +1,112 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"gatehouse/credential"
+	"gatehouse/device/client"
+	"gatehouse/entry"
+)
+
+// A closed lane answers lane_closed to everybody, over a restart too, until it is released; staff can let one in meanwhile.
+func TestCloseAndRelease(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.importBundle()
+	ticket := b.pass(credential.Claims{})
+	closed, err := b.client.Close(b.ctx(), "in-1", client.Order{Reason: "wet floor"})
+	if by := fmt.Sprintf("uid %d", os.Getuid()); err != nil || closed.Lane != "in-1" || closed.Event != 2 || closed.By != by {
+		t.Fatalf("%+v, %v", closed, err)
+	}
+	b.expect("lane_closed", ticket)
+	s := b.waitStatus("a status", func(*client.Status) bool { return true })
+	if c := s.Lanes[0].Closed; c == nil || c.Event != 2 || c.Note != closed.By+": wet floor" || c.At.IsZero() || s.Ready {
+		t.Errorf("the status of a closed lane: %+v, ready %v", s.Lanes[0], s.Ready)
+	}
+	if e := b.explain(t, ticket); e.Answers[0].Reason != "ok" || len(e.Obstacles) != 1 || !strings.Contains(e.Obstacles[0], "lane_closed: closed by "+closed.By+": wet floor (event 2, ") {
+		t.Errorf("%+v", e)
+	}
+	if _, err := b.client.Close(b.ctx(), "in-1", client.Order{Reason: "again"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "is closed already, by "+closed.By+": wet floor") {
+		t.Errorf("closed twice: %v", err)
+	}
+	mark := b.board.Mark()
+	if _, err := b.client.Open(b.ctx(), "in-1", client.Order{Reason: "the cleaner"}); err != nil || b.opens(mark) != 1 {
+		t.Errorf("opened by hand: %v", err)
+	}
+	b.expect("lane_closed", ticket)
+	if err := b.halt(); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.expect("lane_closed", ticket)
+	released, err := b.client.Release(b.ctx(), "in-1", client.Order{Reason: "it is dry"})
+	if err != nil || released.Event == 0 {
+		t.Fatalf("%+v, %v", released, err)
+	}
+	b.expect("ok", ticket) // no use was taken while it was closed
+	if _, err := b.client.Release(b.ctx(), "in-1", client.Order{Reason: "again"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "is not closed, so there is nothing to release") {
+		t.Errorf("released twice: %v", err)
+	}
+	page, err := b.client.Events(b.ctx(), client.Query{Kind: "released"})
+	if err != nil || len(page.Events) != 1 || page.Events[0].Number != released.Event || page.Events[0].Lane != "in-1" || page.Events[0].Note != closed.By+": it is dry" {
+		t.Errorf("recorded %+v, %v", page, err)
+	}
+	if err := b.halt(); err != nil {
+		t.Fatal(err)
+	}
+	b.start()
+	b.expect("ok", b.pass(credential.Claims{})) // it stays released
+}
+
+// Without a reason, or a lane, nothing changes; a dead daemon closes nothing.
+func TestCloseIsRefused(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.importBundle()
+	for what, c := range map[string]struct{ lane, reason, want string }{
+		"no reason":    {"in-1", "", "needs a reason"},
+		"another lane": {"in-2", "wet floor", "there is no lane in-2; there are in-1"},
+	} {
+		if _, err := b.client.Close(b.ctx(), c.lane, client.Order{Reason: c.reason}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	b.expect("ok", b.pass(credential.Claims{}))
+	if err := b.halt(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.client.Close(b.ctx(), "in-1", client.Order{Reason: "wet floor"}); !errors.Is(err, client.ErrNotRunning) {
+		t.Errorf("a dead daemon: %v", err)
+	}
+}
+
+// What cannot be recorded changes nothing, and while the disk stalls no guest waits for an order about his lane.
+func TestClosingIsRecordedFirst(t *testing.T) {
+	var c closing
+	closed := &entry.Event{Kind: entry.EventClosed, Lane: "in-1"}
+	broken := errors.New("the disk is full")
+	if err := c.set("in-1", closed, func(*entry.Event) error { return broken }); !errors.Is(err, broken) || c.by.Load() != nil {
+		t.Errorf("closed without a record: %v", err)
+	}
+	during := func(*entry.Event) error {
+		if c.by.Load() != nil { // it answers, and is not closed yet
+			t.Error("it was closed before that was recorded")
+		}
+		return nil
+	}
+	if err := c.set("in-1", closed, during); err != nil || c.by.Load() != closed {
+		t.Fatal(err)
+	}
+	released := &entry.Event{Kind: entry.EventReleased, Lane: "in-1"}
+	if err := c.set("in-1", released, func(*entry.Event) error { return context.DeadlineExceeded }); !errors.Is(err, context.DeadlineExceeded) || c.by.Load() != closed {
+		t.Errorf("released without a record: %v", err)
+	}
+}
