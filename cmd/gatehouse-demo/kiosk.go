@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gatehouse/device"
 	"gatehouse/device/client"
@@ -20,56 +22,57 @@ import (
 	"gatehouse/gate/gatetest"
 )
 
-// The environment that makes this program the kiosk: its local config and the socket of the simulated board.
+// The environment that makes this program the kiosk: its local config, the socket of the simulated board, and the hands of
+// its clock.
 const (
 	envConfig = "GATEHOUSE_DEMO_CONFIG"
 	envBoard  = "GATEHOUSE_DEMO_BOARD"
+	envHands  = "GATEHOUSE_DEMO_HANDS"
 )
 
-// runKiosk is the child: gatehoused in all but the board.
+// runKiosk is the child: gatehoused in all but board and clock.
 func runKiosk(ctx context.Context, config, board string) error {
+	signal.Ignore(syscall.SIGXFSZ) // a write beyond the limit fails, as on a full disk, and ends nothing
 	cfg, err := device.LoadConfig(config)
+	if err != nil {
+		return err
+	}
+	h, err := openHands(os.Getenv(envHands))
 	if err != nil {
 		return err
 	}
 	hw := device.Hardware{
 		Lines:  func(l device.LaneConfig) (gate.Lines, error) { return gatetest.Dial(board, l.Name) },
 		Sensor: func(l device.LaneConfig) (gate.Sensor, error) { return gatetest.DialSensor(board, l.Name) },
-		Clock:  device.SystemClock(),
+		Clock:  h.clock(),
 	}
-	hw.Clock.Synced = func() bool { return true } // the morning has a time server
-	return device.Run(ctx, cfg, hw, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	return device.Run(ctx, cfg, hw, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 }
 
 // kiosk is the running child.
 type kiosk struct {
 	cmd  *exec.Cmd
-	log  *os.File
 	done chan error
 }
 
-// startKiosk starts the child; its log goes to a file in the stage's folder.
+// startKiosk starts the child and waits until it is ready.
 func (s *stage) startKiosk(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(s.dir, "kiosk.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), envConfig+"="+s.config, envBoard+"="+s.boardSocket)
-	cmd.Stderr = log
+	cmd.Env = append(os.Environ(), envConfig+"="+s.config, envBoard+"="+s.boardSocket, envHands+"="+s.handsFile)
+	cmd.Stderr = s.journal
 	// Ctrl-C is for the parent, which ends the child in order; and the child does not outlive the parent.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
-		return errors.Join(err, log.Close())
+		return err
 	}
-	s.kiosk = &kiosk{cmd, log, make(chan error, 1)}
+	s.kiosk = &kiosk{cmd, make(chan error, 1)}
 	go func(k *kiosk) { k.done <- cmd.Wait() }(s.kiosk)
 	_, err = s.await(ctx, "the kiosk to be ready", func(st *client.Status) bool {
-		return len(st.Lanes) == 1 && st.Ready && st.Lanes[0].Scanner == "connected"
+		return len(st.Lanes) == 1 && st.Ready && st.Lanes[0].Scanner == "connected" && st.Lanes[0].Sensor == "well"
 	})
 	return err
 }
@@ -86,7 +89,22 @@ func (k *kiosk) end(sig syscall.Signal) {
 		_ = k.cmd.Process.Kill()
 		<-k.done
 	}
-	_ = k.log.Close()
+}
+
+// fillDisk has the kernel refuse every byte that the kiosk writes to a file, as that of a full disk does, or take them again.
+func (k *kiosk) fillDisk(full bool) error {
+	var limit unix.Rlimit
+	if err := unix.Prlimit(k.cmd.Process.Pid, unix.RLIMIT_FSIZE, nil, &limit); err != nil {
+		return fmt.Errorf("the kiosk's limit on files: %w", err)
+	}
+	limit.Cur = limit.Max
+	if full {
+		limit.Cur = 0
+	}
+	if err := unix.Prlimit(k.cmd.Process.Pid, unix.RLIMIT_FSIZE, &limit, nil); err != nil {
+		return fmt.Errorf("the kiosk's limit on files: %w", err)
+	}
+	return nil
 }
 
 // await asks the kiosk how it is until an answer satisfies.
@@ -102,10 +120,10 @@ func (s *stage) await(ctx context.Context, what string, ok func(*client.Status) 
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("waited for %s in vain: %w; the kiosk's log is %s", what, errors.Join(err, context.Cause(ctx)), s.kiosk.log.Name())
+			return nil, fmt.Errorf("waited for %s in vain: %w", what, errors.Join(err, context.Cause(ctx)))
 		case err := <-s.kiosk.done:
 			s.kiosk.done <- err
-			return nil, fmt.Errorf("the kiosk ended while it was waited for %s: %w; its log is %s", what, err, s.kiosk.log.Name())
+			return nil, fmt.Errorf("the kiosk ended while it was waited for %s: %w", what, err)
 		case <-poll.C:
 		}
 	}

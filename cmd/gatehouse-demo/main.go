@@ -5,8 +5,8 @@
 //go:debug x509negativeserial=1
 
 // Command gatehouse-demo plays a morning at one gate with the real kiosk: it makes a fleet, starts the kiosk as a child
-// of itself with a scanner on a pty and a simulated board, shows codes by a script and compares every answer with what
-// the script wants. It leaves nothing behind unless it is told to keep the kiosk running.
+// of itself with a scanner on a pty, a simulated board and a clock that the story moves, shows codes by a script and
+// compares every answer with what the script wants. It leaves nothing behind unless it is told to keep the kiosk running.
 package main
 
 import (

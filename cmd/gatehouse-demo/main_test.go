@@ -60,34 +60,101 @@ func TestCtrlC(t *testing.T) {
 
 // The demo is a check: whatever differs from its script is a fault.
 func TestTallyFindsFaults(t *testing.T) {
-	scan := act{what: "a ticket", want: entry.ReasonOK}
-	good := answer{scans: 1, reason: entry.ReasonOK, opened: true, took: time.Millisecond}
-	edit := func(f func(*answer)) answer { a := good; f(&a); return a }
-	forged := act{what: "a forged head", says: "not signed"}
+	scan := show("a ticket", entry.ReasonOK, words("code"))
+	good := answer{reason: entry.ReasonOK, opened: true, took: time.Millisecond, recorded: true, passage: entry.Passed}
 	for _, c := range []struct {
 		name   string
-		act    act
-		answer answer
+		scene  func(*scene)
+		answer func(*answer)
 		fault  string
 	}{
-		{"right", scan, good, ""},
-		{"another reason", scan, edit(func(a *answer) { a.reason, a.opened = entry.ReasonExpired, false }), "answered expired, wanted ok"},
-		{"not opened", scan, edit(func(a *answer) { a.opened = false }), "the gate opened: false"},
-		{"opened for a refusal", act{what: "an old ticket", want: entry.ReasonExpired},
-			edit(func(a *answer) { a.reason = entry.ReasonExpired }), "the gate opened: true"},
-		{"answered twice", scan, edit(func(a *answer) { a.scans = 2 }), "answered 2 times"},
-		{"refused as it should be", forged, answer{refused: true, text: "fleet: not signed by enough"}, ""},
-		{"refused for another reason", forged, answer{refused: true, text: "fleet: malformed"}, `refused with "fleet: malformed"`},
-		{"a forgery taken", forged, answer{text: "1 documents new"}, "done with"},
-		{"an import refused", act{what: "an import"}, answer{refused: true, text: "older"}, "refused with"},
+		{"right", nil, nil, ""},
+		{"another reason", nil, func(a *answer) { a.reason, a.opened = entry.ReasonExpired, false }, "answered expired, wanted ok"},
+		{"not opened", nil, func(a *answer) { a.opened = false }, "the gate opened: false"},
+		{"opened for a refusal", func(s *scene) { s.want = entry.ReasonExpired }, func(a *answer) { a.reason = entry.ReasonExpired }, "the gate opened: true"},
+		{"something happened before", nil, func(a *answer) { a.surplus = 2 }, "told of 2 things"},
+		{"an outage that is none", nil, func(a *answer) { a.outage = true }, "by outage grace: true"},
+		{"no outage", func(s *scene) { s.outage = true }, nil, "by outage grace: false"},
+		{"stale", nil, func(a *answer) { a.stale = true }, "on stale data: true"},
+		{"fresh", func(s *scene) { s.stale = true }, nil, "on stale data: false"},
+		{"not recorded", nil, func(a *answer) { a.recorded = false }, "recorded: false"},
+		{"recorded on a full disk", func(s *scene) { s.lost = true }, nil, "recorded: true"},
+		{"nobody walked", nil, func(a *answer) { a.passage = entry.NotPassed }, "the passage ended as not_passed"},
+		{"somebody walked", func(s *scene) { s.stays = true }, nil, "the passage ended as passed"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var tally tally
-			tally.note(io.Discard, c.act, c.answer)
-			got := strings.Join(tally.faults, "; ")
-			if (got == "") != (c.fault == "") || !strings.Contains(got, c.fault) {
-				t.Errorf("faults %q, wanted %q", got, c.fault)
+			sc, a := scan, good
+			if c.scene != nil {
+				c.scene(&sc)
 			}
+			if c.answer != nil {
+				c.answer(&a)
+			}
+			var tally tally
+			tally.out = io.Discard
+			tally.noteScan(time.Now(), sc, a)
+			expectFault(t, tally.faults, c.fault)
 		})
+	}
+}
+
+// A sensor that this machine did not read in time is no fault of the kiosk's: it gives nothing back then.
+func TestUnreadSensorIsNoFault(t *testing.T) {
+	tally := tally{out: io.Discard}
+	a := answer{reason: entry.ReasonOK, opened: true, recorded: true, passage: entry.PassageUnknown}
+	tally.noteScan(time.Now(), stays("nobody goes in", words("code")), a)
+	if !tally.unseen || len(tally.faults) > 0 {
+		t.Errorf("unseen %v, faults %q", tally.unseen, tally.faults)
+	}
+	tally.noteScan(time.Now(), show("somebody goes in", entry.ReasonOK, words("code")), a)
+	if expectFault(t, tally.faults, "the passage ended as unknown"); tally.unseen {
+		t.Error("somebody who walked is to be seen")
+	}
+}
+
+func expectFault(t *testing.T, faults []string, want string) {
+	t.Helper()
+	got := strings.Join(faults, "; ")
+	if (got == "") != (want == "") || !strings.Contains(got, want) {
+		t.Errorf("faults %q, wanted %q", got, want)
+	}
+}
+
+func TestTallyFindsFaultsOfWhatIsDone(t *testing.T) {
+	forged := scene{what: "a forged head", says: "not signed", refused: true}
+	for _, c := range []struct {
+		name    string
+		scene   scene
+		text    string
+		refused bool
+		fault   string
+	}{
+		{"refused as it should be", forged, "fleet: not signed by enough", true, ""},
+		{"refused for another reason", forged, "fleet: malformed", true, `refused with "fleet: malformed"`},
+		{"a forgery taken", forged, "1 documents new", false, "done with"},
+		{"an import refused", scene{what: "an import"}, "older", true, "refused with"},
+		{"another band", scene{what: "asked", says: "stale"}, "fresh until 08:40", false, `wanted "stale"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tally := tally{out: io.Discard}
+			tally.noteDone(time.Now(), c.scene, c.text, c.refused)
+			expectFault(t, tally.faults, c.fault)
+		})
+	}
+}
+
+// Whoever has another code to show has not left yet, and is counted once.
+func TestPeopleAreCountedOnce(t *testing.T) {
+	tally := tally{out: io.Discard}
+	now := time.Now()
+	for _, a := range []answer{
+		{reason: entry.ReasonSecondPassNeeded, recorded: true},
+		{reason: entry.ReasonOK, opened: true, recorded: true},
+		{reason: entry.ReasonExpired, recorded: true},
+	} {
+		tally.count(now, a)
+	}
+	if got := *tally.act(); len(tally.people) != 2 || got != (part{scans: 3, admitted: 1, refused: 1, waited: 1}) || tally.events != 4 {
+		t.Errorf("%d people, %+v, %d events", len(tally.people), got, tally.events)
 	}
 }

@@ -22,20 +22,25 @@ import (
 	"gatehouse/scanner/scannertest"
 )
 
-// stage is what the morning is played on: an operator's fleet, a scanner, a board and a kiosk.
+// stage is what the morning is played on: an operator's fleet, a scanner, a board, a clock and a kiosk.
 type stage struct {
-	dir, config, run, boardSocket string
+	dir, config, run, boardSocket, handsFile string
 
+	begin   time.Time // of the story
+	hands   *hands
 	fleet   *folder.Folder
 	dsc     *credentialtest.Signer // of the EU certificates
 	scanner *scannertest.Scanner
 	board   *gatetest.Board
+	journal *journal
 	client  *client.Client
 	kiosk   *kiosk
 	failed  bool // keep the folder: somebody wants to look at the log
 
-	imports int      // bundles that changed something, each an event
-	shown   []string // every code
+	bundle, former []byte // the newest that was imported, and the one before
+	imports        int    // bundles that changed something, each an event
+	shown          []string
+	last           time.Time // when the last code was shown
 }
 
 const (
@@ -46,18 +51,37 @@ const (
 // anyCertificate is the key usage of a signing certificate that names none: it may sign every kind.
 const anyCertificate credential.DCCUsage = 0
 
+// bands are short, so that one morning sees all of them. A venue has days.
+const bands = `format: 1
+bundle: {fresh: 30m, hard: 3h}
+`
+
+// issuers sign Gatehouse passes: the arena and the city its tickets, a province, a city and another province health codes,
+// and three telephone companies travel codes.
+var issuers = []string{"arena", "guangdong", "shenzhen", "shaanxi", "telecom", "mobile", "unicom"}
+
 // rule is who is admitted this morning.
-const rule = `accept:
+const rule = `time_zone: Asia/Shanghai
+accept:
   - name: day ticket
-    all: [{kind: ticket, issuers: [arena, city], uses: 1}]
+    all: [{kind: ticket, issuers: [arena, shenzhen], uses: 1}]
+  - name: health and travel
+    all:
+      - {kind: health, issuers: [guangdong, shenzhen, shaanxi], level: [green], max_age: 24h, outage_max_age: 72h}
+      - {kind: travel, issuers: [telecom, mobile, unicom], level: [green], max_age: 24h, outage_max_age: 72h}
+    same_holder: true
+    pair_within: 20s
   - name: EU certificate
     all: [{kind: health, issuers: [at], level: [vaccinated, recovered, negative]}]
 lanes:
-  in-1: {pulse: 200ms}
+  in-1: {pulse: 150ms}
+record: {deadline: 10s}
 `
 
-// config is the kiosk's wiring: the pty, and a board that is not there. A code held in front is the same one for a short
-// while only, so that the morning is short.
+// sameCode is how long a code must be out of sight to be read again.
+const sameCode = 300 * time.Millisecond
+
+// config is the kiosk's wiring: the pty, and a board that is not there. Its times are short, so that the morning is.
 const config = `venue: arena
 kiosk: gate-1
 root: %s
@@ -68,9 +92,11 @@ bundle: arena.bundle
 lanes:
   - name: in-1
     inert: secured
-    refusal: 400ms
-    scanner: {port: %s, baud: 115200, same_code: 300ms}
-    gpio: {relay: {line: simulated}}
+    refusal: 200ms
+    passage_timeout: 2100ms
+    turnstile_wait: 100ms
+    scanner: {port: %s, baud: 115200, same_code: %v}
+    gpio: {relay: {line: relay}, passage: {line: passage}}
 `
 
 func newStage(ctx context.Context) (s *stage, err error) {
@@ -78,13 +104,19 @@ func newStage(ctx context.Context) (s *stage, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s = &stage{dir: dir}
+	s = &stage{dir: dir, begin: opening(time.Now()), handsFile: filepath.Join(dir, "hands")}
 	defer func() {
 		if err != nil {
 			s.failed = ctx.Err() == nil
 			s.close()
 		}
 	}()
+	if s.hands, err = newHands(s.handsFile, s.begin); err != nil {
+		return nil, err
+	}
+	if s.journal, err = newJournal(filepath.Join(dir, "kiosk.log")); err != nil {
+		return nil, err
+	}
 	if err := s.makeFleet(); err != nil {
 		return nil, err
 	}
@@ -103,17 +135,18 @@ func newStage(ctx context.Context) (s *stage, err error) {
 	return s, s.startKiosk(ctx)
 }
 
-// makeFleet does what an operator does once: keys, a rule, and three issuers. Two sign Gatehouse passes; the third signs
-// EU certificates.
+// makeFleet does what an operator does once: keys, a rule and the issuers. The last one signs EU certificates.
 func (s *stage) makeFleet() (err error) {
-	now := time.Now()
+	now := s.hands.now()
 	if s.fleet, err = folder.Init(filepath.Join(s.dir, "fleet"), now, venue); err != nil {
 		return err
 	}
-	if err := folder.WriteFile(filepath.Join(s.fleet.Dir(), "venues", venue+".yaml"), []byte(rule), 0o644); err != nil {
-		return err
+	for name, text := range map[string]string{"fleet.yaml": bands, filepath.Join("venues", venue+".yaml"): rule} {
+		if err := folder.WriteFile(filepath.Join(s.fleet.Dir(), name), []byte(text), 0o644); err != nil {
+			return err
+		}
 	}
-	for _, issuer := range []string{"arena", "city"} {
+	for _, issuer := range issuers {
 		if err := s.fleet.AddIssuer(issuer, folder.IssuerOptions{}); err != nil {
 			return err
 		}
@@ -138,8 +171,7 @@ func (s *stage) provision() error {
 	if err != nil {
 		return err
 	}
-	bundle, err := s.bundle()
-	if err != nil {
+	if s.bundle, err = s.signBundle(); err != nil {
 		return err
 	}
 	s.imports++
@@ -150,7 +182,7 @@ func (s *stage) provision() error {
 		return err
 	}
 	for name, content := range map[string][]byte{
-		"gatehouse.yaml": fmt.Appendf(nil, config, pin, s.scanner.Path()), "venue.key": key, "arena.bundle": bundle,
+		"gatehouse.yaml": fmt.Appendf(nil, config, pin, s.scanner.Path(), sameCode), "venue.key": key, "arena.bundle": s.bundle,
 	} {
 		if err := os.WriteFile(filepath.Join(home, name), content, 0o600); err != nil {
 			return err
@@ -159,9 +191,9 @@ func (s *stage) provision() error {
 	return nil
 }
 
-// bundle signs what has changed in the fleet's folder.
-func (s *stage) bundle() ([]byte, error) {
-	b, err := s.fleet.Bundle(venue, time.Now())
+// signBundle signs what has changed in the fleet's folder.
+func (s *stage) signBundle() ([]byte, error) {
+	b, err := s.fleet.Bundle(venue, s.hands.now())
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +215,7 @@ func (s *stage) close() {
 	if s.board != nil {
 		errs = append(errs, s.board.Close())
 	}
+	errs = append(errs, s.journal.close(), s.hands.close())
 	if s.failed {
 		fmt.Fprintf(os.Stderr, "gatehouse-demo: %s is kept; the kiosk's log is kiosk.log in it\n", s.dir)
 	} else {
