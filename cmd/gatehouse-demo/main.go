@@ -29,6 +29,16 @@ func main() {
 	}
 }
 
+const goesOn = `
+The kiosk goes on running, by the story's clock. In another terminal:
+
+  go run ./cmd/gatehouse status --run %s
+  go run ./cmd/gatehouse watch --run %s
+  go run ./cmd/gatehouse events --run %s
+
+Ctrl-C ends it.
+`
+
 var errEnded = errors.New("ended before the morning was over")
 
 func run(ctx context.Context, args []string) error {
@@ -63,7 +73,7 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	if *keep {
-		fmt.Printf("\nThe kiosk goes on running. In another terminal:\n\n  go run ./cmd/gatehouse status --run %s\n\nCtrl-C ends it.\n", s.run)
+		fmt.Printf(goesOn, s.run, s.run, s.run)
 		<-ctx.Done()
 	}
 	return nil

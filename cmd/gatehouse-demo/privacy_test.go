@@ -130,8 +130,8 @@ func secretsOf(t *testing.T, s *stage, now time.Time) (all []secret) {
 		all = append(all, secret{"the name or birth date " + name, []byte(name)})
 	}
 	trust, passes := issuerKeys(t, s), 0
-	for i, code := range s.shown {
-		what := fmt.Sprintf("scan %d: ", i+1)
+	for i, code := range slices.Concat(s.shown, s.explained) {
+		what := fmt.Sprintf("code %d: ", i+1)
 		prefix, rest, _ := strings.Cut(code, ":")
 		for at := 0; at+window <= len(code); at += window {
 			all = append(all, secret{what + "its text", []byte(code[at : at+window])})

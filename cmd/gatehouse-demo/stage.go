@@ -41,6 +41,7 @@ type stage struct {
 	imports        int    // bundles that changed something, each an event
 	shown          []string
 	last           time.Time // when the last code was shown
+	explained      []string  // codes that the technician asked about
 }
 
 const (

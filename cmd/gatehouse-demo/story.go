@@ -17,7 +17,7 @@ func story() []act {
 	return []act{
 		doors(), twoPasses(), peak(),
 		issuerDown(), persuasion(withdrawn), centreLost(withdrawn),
-		nobodyWalks(), wear(withdrawn), tornClock(), fullDisk(),
+		nobodyWalks(), wear(withdrawn), tornClock(), fullDisk(), technician(),
 	}
 }
 

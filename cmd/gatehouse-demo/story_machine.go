@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gatehouse/device/client"
+	"gatehouse/device/condition"
 	"gatehouse/entry"
 )
 
@@ -80,19 +81,28 @@ func kill(ctx context.Context, s *stage) (string, error) {
 
 // replug pulls the scanner out, waits until the kiosk misses it, and puts it back.
 func replug(ctx context.Context, s *stage) (string, error) {
+	if err := s.unplug(ctx); err != nil {
+		return "", err
+	}
+	return "missed, said so, and found again", s.plug(ctx)
+}
+
+func (s *stage) unplug(ctx context.Context) error {
 	if err := s.scanner.Unplug(); err != nil {
-		return "", err
+		return err
 	}
-	if _, err := s.await(ctx, "the scanner to be missed", func(st *client.Status) bool {
+	_, err := s.await(ctx, "the scanner to be missed", func(st *client.Status) bool {
 		return strings.Contains(st.Lanes[0].Scanner, "plug the scanner in")
-	}); err != nil {
-		return "", err
-	}
+	})
+	return err
+}
+
+func (s *stage) plug(ctx context.Context) error {
 	if err := s.scanner.Plug(); err != nil {
-		return "", err
+		return err
 	}
 	_, err := s.await(ctx, "the scanner to be back", func(st *client.Status) bool { return st.Lanes[0].Scanner == "connected" })
-	return "missed, said so, and found again", err
+	return err
 }
 
 // tenYears is how far the clock is torn.
@@ -149,6 +159,7 @@ func fullDisk() act {
 		scenes: []scene{
 			does("the disk takes no more", "", fill(true)),
 			lost,
+			does("the kiosk says what is wrong", "GH-301", wrongNow),
 			does("the disk has room again", "", fill(false)),
 			show("the same day ticket", entry.ReasonOK, lost.paper),
 		},
@@ -157,4 +168,18 @@ func fullDisk() act {
 
 func fill(full bool) func(context.Context, *stage) (string, error) {
 	return func(_ context.Context, s *stage) (string, error) { return "", s.kiosk.fillDisk(full) }
+}
+
+// wrongNow are the kiosk's own words for what is wrong with it.
+func wrongNow(ctx context.Context, s *stage) (string, error) {
+	st, err := s.client.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	var lines []string
+	for _, c := range st.Conditions {
+		row, _ := condition.Of(condition.Code(c.Code))
+		lines = append(lines, c.Code+" "+c.Name+": "+row.Meaning+"\n  what to do: "+row.Do)
+	}
+	return strings.Join(lines, "\n"), nil
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"gatehouse/entry"
@@ -28,6 +29,7 @@ func issuerDown() act {
 				show("a travel code of telecom, 30 hours old", entry.ReasonTooOld, oldTravel("telecom", "Feng", old)),
 				does("the operator says so: gatehouse-fleet issuer down", "documents new", telecomFails),
 			},
+			[]scene{does("the kiosk says of its emergency measures", "travel codes of telecom up to 3d", measures)},
 			oldPair("a health code", "and a travel code of telecom, 30 hours old", "telecom", "Chen"),
 			[]scene{
 				show("a travel code of mobile, 30 hours old", entry.ReasonTooOld, oldTravel("mobile", "Chu", old)),
@@ -87,6 +89,7 @@ func centreLost(withdrawn *paper) act {
 				does("the kiosk says of its data", "fresh until 08:40", freshness),
 				does("the kiosk says of its data", "stale since 08:40", freshness).after(11 * time.Minute),
 				show("a day ticket", entry.ReasonOK, ticket("arena")).onStale(),
+				does("and of its emergency measures", "travel codes of telecom, mobile, unicom up to 3d", measures),
 			},
 			stale,
 			[]scene{
@@ -114,8 +117,8 @@ func freshness(ctx context.Context, s *stage) (string, error) {
 	case "fresh":
 		return "fresh until " + clock(d.FreshUntil), nil
 	case "stale":
-		if s.hands.now().Before(d.FreshUntil) {
-			return "stale at best: nothing keeps its clock right", nil
+		if st.Clock.State != "synced" {
+			return "stale at best: its clock is " + st.Clock.State, nil
 		}
 		return "stale since " + clock(d.FreshUntil) + ", hard from " + clock(d.HardAfter), nil
 	case "hard":
@@ -123,4 +126,17 @@ func freshness(ctx context.Context, s *stage) (string, error) {
 	default:
 		return d.Freshness, nil
 	}
+}
+
+// measures asks the kiosk what it takes now and would not take else.
+func measures(ctx context.Context, s *stage) (string, error) {
+	st, err := s.client.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	var all []string
+	for _, m := range st.Data.Emergency {
+		all = append(all, fmt.Sprintf("%s codes of %s up to %s", m.Kind, strings.Join(m.Issuers, ", "), m.OutageMaxAge))
+	}
+	return strings.Join(all, "; "), nil
 }
