@@ -39,6 +39,7 @@ type lane struct {
 	surprises chan surprise
 	orders    chan order
 	closing   closing
+	tapped    atomic.Bool       // a technician looks at what the scanner sends
 	last      [2]entry.Decision // the newest admission and the one before; of the answering goroutine alone
 	opened    func(time.Time)   // what is to be done when the relay has risen for it; given to the gate with the grant
 
@@ -340,6 +341,7 @@ func (l *lane) status() client.Lane {
 	}
 	s.Scanner = l.health.text("connected", condition.Scanner)
 	s.Gate = l.health.text(inService, condition.Gate, condition.Lamp)
+	s.Tapped = l.tapped.Load()
 	s.Closed = closedOf(l.closing.by.Load())
 	if l.cfg.HasSensor() {
 		s.Sensor = l.health.text("well", condition.Sensor)

@@ -15,6 +15,8 @@ const MaxFrame = 4096
 type Frame struct {
 	Code      string    // as in Scan; "" where Oversized
 	Symbology string    // as in Scan
+	Raw       string    // the code with what the scanner put around it, without CR or LF; "" where Oversized
+	End       byte      // the CR or LF that ended it; 0 is an idle gap
 	At        time.Time // of the read that brought the last byte
 	Oversized bool      // a code of more than MaxFrame bytes began; its bytes are dropped to its end
 }
@@ -60,7 +62,7 @@ func (t *Text) Feed(p []byte, at time.Time, found func(Frame)) {
 			return
 		}
 		t.take(p[:end], at, found)
-		t.end(at, found)
+		t.end(at, p[end], found)
 		p = p[end+1:]
 	}
 }
@@ -80,7 +82,7 @@ func terminator(p []byte) int {
 // Idle implements Framer.
 func (t *Text) Idle(at time.Time, found func(Frame)) {
 	if (len(t.buf) > 0 || t.discard) && at.Sub(t.last) >= t.gap {
-		t.end(t.last, found)
+		t.end(t.last, 0, found)
 	}
 }
 
@@ -101,11 +103,12 @@ func (t *Text) take(p []byte, at time.Time, found func(Frame)) {
 	t.buf = append(t.buf, p...)
 }
 
-// end ends the frame, whose last byte came at that moment.
-func (t *Text) end(at time.Time, found func(Frame)) {
-	code, symbology := unwrap(string(t.buf))
+// end ends the frame, whose last byte came at that moment, by a terminator or 0.
+func (t *Text) end(at time.Time, by byte, found func(Frame)) {
+	raw := string(t.buf)
+	code, symbology := unwrap(raw)
 	t.buf, t.discard = t.buf[:0], false
 	if code != "" {
-		found(Frame{Code: code, Symbology: symbology, At: at})
+		found(Frame{Code: code, Symbology: symbology, Raw: raw, End: by, At: at})
 	}
 }

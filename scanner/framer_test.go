@@ -89,7 +89,7 @@ func TestTextIdleGapEndsACode(t *testing.T) {
 	}
 	l.pass(1)
 	l.idle()
-	want := []Frame{{Code: "ABC", At: last}}
+	want := []Frame{{Code: "ABC", Raw: "ABC", At: last}}
 	if !slices.Equal(l.frames, want) {
 		t.Fatalf("found %+v, want %+v: the time is of the last byte, not of the gap's end", l.frames, want)
 	}
@@ -123,7 +123,7 @@ func TestTextLateBytesAreNotANewCode(t *testing.T) {
 	l.feed("A")
 	l.pass(10 * testGap)
 	l.feed("B\r")
-	if want := []Frame{{Code: "AB", At: l.now}}; !slices.Equal(l.frames, want) {
+	if want := []Frame{{Code: "AB", Raw: "AB", End: '\r', At: l.now}}; !slices.Equal(l.frames, want) {
 		t.Errorf("found %+v, want %+v", l.frames, want)
 	}
 }
@@ -135,8 +135,8 @@ func TestTextTimeIsOfTheTerminator(t *testing.T) {
 	l.feed("\rB")
 	first := l.now
 	l.pass(time.Millisecond)
-	l.feed("C\r")
-	if want := []Frame{{Code: "A", At: first}, {Code: "BC", At: l.now}}; !slices.Equal(l.frames, want) {
+	l.feed("C\n")
+	if want := []Frame{{Code: "A", Raw: "A", End: '\r', At: first}, {Code: "BC", Raw: "BC", End: '\n', At: l.now}}; !slices.Equal(l.frames, want) {
 		t.Errorf("found %+v, want %+v", l.frames, want)
 	}
 }

@@ -149,14 +149,20 @@ func (s *Scanner) read(port serial.Port, buf []byte) (n int, err error) {
 
 // found counts and delivers a frame.
 func (s *Scanner) found(f Frame, deliver func(Scan)) {
+	fate := Delivered
 	switch {
 	case f.Oversized:
+		fate = TooLong
 		s.oversized.Add(1)
 		s.log.Warn("dropped a code that is too long", "bytes", MaxFrame)
 	case s.repeats.again(f.Code, f.At):
+		fate = Repeat
 		s.repeated.Add(1)
 	default:
 		s.scans.Add(1)
 		deliver(Scan{Code: f.Code, At: f.At, Symbology: f.Symbology})
+	}
+	if tap := s.tap.Load(); tap != nil {
+		(*tap)(f, fate)
 	}
 }

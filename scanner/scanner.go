@@ -7,8 +7,8 @@
 // again for ever when it is missing or was unplugged. A [Framer] cuts the bytes into bounded codes; one
 // file holds one protocol of the line. A code that is held in front is delivered once.
 //
-// The package does not know what a code means: it never decodes, judges, keeps or logs one. It writes
-// nothing to the line, and it has no clock but the monotonic one.
+// The package does not know what a code means: it never decodes, judges, keeps or logs one, and hands it to nobody but the
+// lane and who taps the line. It writes nothing to the line, and it has no clock but the monotonic one.
 package scanner
 
 import (
@@ -90,6 +90,8 @@ type Scanner struct {
 	reported *fault // what State heard last; nil: nothing, or connected if told
 	told     bool
 
+	tap atomic.Pointer[func(Frame, Fate)]
+
 	scans, repeated, oversized, connected atomic.Uint64
 }
 
@@ -137,6 +139,27 @@ func (s *Scanner) Forget() { s.repeats.forget("") }
 
 // ForgetOthers makes every code but this one new again: its answer may have changed what the others are answered.
 func (s *Scanner) ForgetOthers(code string) { s.repeats.forget(code) }
+
+// Fate is what became of a frame.
+type Fate string
+
+// The fates of a frame.
+const (
+	Delivered Fate = "delivered"
+	Repeat    Fate = "repeat"   // the same code again
+	TooLong   Fate = "too_long" // longer than MaxFrame
+)
+
+// Tap has tap hear of each frame from now on, after it was delivered or dropped, in place of who did before; nil ends it. It
+// is for the diagnosis of a line. tap is called by Run's goroutine and must not block. A call that is under way when it is
+// replaced may still come.
+func (s *Scanner) Tap(tap func(Frame, Fate)) {
+	if tap == nil {
+		s.tap.Store(nil)
+		return
+	}
+	s.tap.Store(&tap)
+}
 
 // Counts are totals since Open, for diagnosis.
 type Counts struct {

@@ -72,12 +72,7 @@ func newOrder(give func(*client.Client, context.Context, string, client.Order) (
 		}
 		return nil
 	}
-	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return laneNames(cmd.Context(), run), cobra.ShellCompDirectiveNoFileComp
-	}
+	cmd.ValidArgsFunction = completeLane(&run)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if reason == "" {
 			return fmt.Errorf("write why, which is recorded: %s LANE --reason %q", cmd.CommandPath(), "wheelchair, sent by staff")
@@ -98,14 +93,14 @@ func newOrder(give func(*client.Client, context.Context, string, client.Order) (
 	return cmd
 }
 
-// laneNames are the lanes of a kiosk, for a shell that completes one; none where no kiosk answers.
-func laneNames(ctx context.Context, run string) (names []string) {
-	s, err := client.Dial(run).Status(ctx)
-	if err != nil {
-		return nil
+// completeLane has a shell complete the one lane of a command; there is nothing to choose from where no kiosk answers.
+func completeLane(run *string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+		if s, err := client.Dial(*run).Status(cmd.Context()); err == nil && len(args) == 0 {
+			for _, l := range s.Lanes {
+				names = append(names, l.Name)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
 	}
-	for _, l := range s.Lanes {
-		names = append(names, l.Name)
-	}
-	return names
 }

@@ -24,7 +24,8 @@ func newLanes() *cobra.Command {
 answered last; of one that staff closed also who did, when and why.
 
 --json prints a list of objects: name, scanner, gate, sensor (none where none is wired), scans, outcomes (a count for
-each), last and last_at, and closed where staff closed it (event, at and note). Fields may be added; those there stay.`,
+each), last and last_at, closed where staff closed it (event, at and note), and tapped while
+somebody looks at its frames (gatehouse scanner tap). Fields may be added; those there stay.`,
 		Example: `  gatehouse lanes
   gatehouse lanes --json | jq '.[] | select(.gate != "in service")'`,
 		Args: cobra.NoArgs,
@@ -57,6 +58,9 @@ func printLane(w io.Writer, l client.Lane) error {
 	closed := ""
 	if l.Closed != nil {
 		closed = fmt.Sprintf("\n  CLOSED:  since %s by %s; open it again with: gatehouse gate release %s --reason TEXT", local(l.Closed.At), plain(l.Closed.Note), l.Name)
+	}
+	if l.Tapped {
+		closed += "\n  tapped:  somebody looks at the frames of its scanner"
 	}
 	_, err := fmt.Fprintf(w, "lane %s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, closed, l.Scanner, l.Gate, sensor, l.Scans, outcomes(l))
 	return err

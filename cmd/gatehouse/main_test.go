@@ -40,7 +40,7 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			return errors.Join(provide(env.WorkDir), provideFleet(env.WorkDir), plugScanner(env))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitkiosk": waitKiosk, "scan": scan, "discreet": discreet},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitkiosk": waitKiosk, "scan": scan, "waittap": waitTap, "discreet": discreet},
 	})
 }
 

@@ -77,6 +77,16 @@ func scan(ts *testscript.TestScript, neg bool, args []string) {
 	waitLane(ts, kiosk, "an answer", func(l client.Lane) bool { return l.Scans > before.Scans })
 }
 
+// waitTap waits until somebody looks at the frames of the lane of a kiosk in a folder:
+//
+//	waittap FOLDER
+func waitTap(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waittap FOLDER")
+	}
+	waitLane(ts, client.Dial(ts.MkAbs(args[0])), "a tap", func(l client.Lane) bool { return l.Tapped })
+}
+
 // waitLane waits until the kiosk's one lane is as wanted.
 func waitLane(ts *testscript.TestScript, kiosk *client.Client, what string, ok func(client.Lane) bool) client.Lane {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

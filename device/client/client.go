@@ -70,6 +70,7 @@ type Lane struct {
 	Gate     string            `json:"gate"`             // "in service", or what is wrong; only a lamp may be
 	Sensor   string            `json:"sensor,omitempty"` // "well", or what is wrong; empty where none is wired
 	Closed   *Closed           `json:"closed,omitempty"` // staff closed it: every code is answered lane_closed
+	Tapped   bool              `json:"tapped,omitempty"` // a technician looks at the frames of its scanner
 	Scans    uint64            `json:"scans"`            // since start
 	Outcomes map[string]uint64 `json:"outcomes"`
 	Last     string            `json:"last,omitempty"` // reason of the last decision
@@ -236,16 +237,21 @@ func (c *Client) send(ctx context.Context, patience time.Duration, via *http.Cli
 		return c.explain(err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		var f Failure
-		if json.Unmarshal(text, &f) != nil || f.Error == "" {
-			f.Error = resp.Status
-		}
-		return fmt.Errorf("client: %w: %s", ErrRefused, f.Error)
+		return refusal(resp.Status, text)
 	}
 	if err := json.Unmarshal(text, answer); err != nil {
 		return fmt.Errorf("client: the kiosk's answer cannot be read; are daemon and tool of one version? %w", err)
 	}
 	return nil
+}
+
+// refusal is what the kiosk said when it refused.
+func refusal(status string, body []byte) error {
+	var f Failure
+	if json.Unmarshal(body, &f) != nil || f.Error == "" {
+		f.Error = status
+	}
+	return fmt.Errorf("client: %w: %s", ErrRefused, f.Error)
 }
 
 func (c *Client) explain(err error) error {
