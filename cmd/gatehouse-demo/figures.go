@@ -59,12 +59,14 @@ The same morning with a check at the centre (a model, not a measurement)
 
   The same people come at the same minutes, and every code is asked about at the centre. Nothing answers
   from %s to %s: whoever comes then stands outside until it does. At all other times both gates answer alike.
+  (A centre that can be reached knows of a withdrawn pass at once, and this gate with its next bundle.)
 
-  people who came in that time      %3d
-  let in by this gate               %3d
-  let in by a check at the centre     0
-  the first of them waits for         %d minutes, with %d people behind
-`, centreGone, centreBack, c.came, c.admitted, int(c.longest.Minutes()), max(c.came-1, 0))
+  people who came in that time        %3d
+  let in by this gate                 %3d
+  refused by this gate, with a reason %3d
+  let in by a check at the centre       0
+  the first of them stands outside for %d minutes, with %d people behind
+`, centreGone, centreBack, c.came, c.admitted, c.came-c.admitted, int(c.longest.Minutes()), max(c.came-1, 0))
 }
 
 // outside are the people who come while a central check has nobody to ask.

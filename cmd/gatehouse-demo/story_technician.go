@@ -23,6 +23,7 @@ func technician() act {
 		scenes: []scene{
 			does("explain: a travel code of mobile, 30 hours old", "deny: too_old", explain(oldTravel("mobile", "Xu", old))),
 			does("explain: a health code, then a new travel code", "admit: ok", explain(health("guangdong", "He"), travel("mobile", "He"))),
+			does("a new bundle of the operator arrives", "documents new", renew),
 			does("doctor, while all is well", "ok: daemon, trust store, ledger, scanner of in-1, gate of in-1", doctor),
 			does("doctor, while the scanner is unplugged", "fail: scanner of in-1, GH-101", doctorUnplugged),
 			show("a day ticket, when it is plugged in again", entry.ReasonOK, ticket("arena")),
