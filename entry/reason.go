@@ -5,6 +5,8 @@ package entry
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	"gatehouse/credential"
 )
@@ -102,11 +104,8 @@ func (r Reason) row() reasonRow {
 		sentence{"未知原因：" + string(r), "An unknown reason: " + string(r)}, "Is the program of this screen older than the kiosk's? gatehouse status"}
 }
 
-// Known tells whether it is one of the reasons.
-func (r Reason) Known() bool {
-	_, ok := reasons[r]
-	return ok
-}
+// Reasons are all of them, by name.
+func Reasons() []Reason { return slices.Sorted(maps.Keys(reasons)) }
 
 // Outcome is what a reason means for the guest.
 func (r Reason) Outcome() Outcome { return r.row().outcome }

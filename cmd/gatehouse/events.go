@@ -77,22 +77,33 @@ level, rule, steps, passage, of, note, late, outage and any_holder; empty ones a
 	f.StringVar(&since, "since", "", "from this `time` or age on")
 	f.IntVar(&e.count, "count", 20, "how `many` at most; 0 for all")
 	f.BoolVar(&follow, "follow", false, "go on with what is recorded from now on")
+	var reasons []string
+	for _, r := range entry.Reasons() {
+		reasons = append(reasons, string(r))
+	}
+	for flag, words := range map[string][]string{"outcome": outcomes, "kind": kinds, "reason": reasons} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)) // they are there
+	}
 	f.BoolVar(&e.asJSON, "json", false, "print one JSON object a line")
 	return cmd
 }
 
+// The words that an event can have; its reason is one of entry.Reasons.
+var (
+	outcomes = []string{string(entry.Admit), string(entry.Deny), string(entry.Wait), string(entry.Refer)}
+	kinds    = []string{string(entry.EventDecision), string(entry.EventPassage), string(entry.EventIncident), string(entry.EventTrust),
+		string(entry.EventStart), string(entry.EventClosed), string(entry.EventReleased)}
+)
+
 // checkWords finds a word that no event has: its answer would be empty, and look like peace.
 func checkWords(q client.Query) error {
-	outcomes := []entry.Outcome{entry.Admit, entry.Deny, entry.Wait, entry.Refer}
-	if q.Outcome != "" && !slices.Contains(outcomes, entry.Outcome(q.Outcome)) {
-		return fmt.Errorf("--outcome %q is none; write admit, deny, wait or refer", q.Outcome)
-	}
-	if q.Reason != "" && !entry.Reason(q.Reason).Known() {
+	switch {
+	case q.Outcome != "" && !slices.Contains(outcomes, q.Outcome):
+		return fmt.Errorf("--outcome %q is none; write one of %s", q.Outcome, strings.Join(outcomes, ", "))
+	case q.Reason != "" && !slices.Contains(entry.Reasons(), entry.Reason(q.Reason)):
 		return fmt.Errorf("--reason %q is none; gatehouse events shows those that there are", q.Reason)
-	}
-	kinds := []entry.EventKind{entry.EventDecision, entry.EventPassage, entry.EventIncident, entry.EventTrust, entry.EventStart, entry.EventClosed, entry.EventReleased}
-	if q.Kind != "" && !slices.Contains(kinds, entry.EventKind(q.Kind)) {
-		return fmt.Errorf("--kind %q is none; write decision, passage, incident, trust, start, closed or released", q.Kind)
+	case q.Kind != "" && !slices.Contains(kinds, q.Kind):
+		return fmt.Errorf("--kind %q is none; write one of %s", q.Kind, strings.Join(kinds, ", "))
 	}
 	return nil
 }

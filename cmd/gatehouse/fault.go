@@ -15,18 +15,27 @@ import (
 )
 
 func newFault() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "fault [CODE]",
 		Short: "Explain a fault code",
 		Long: `Fault tells what a fault code means, what it mostly comes from and what to do. Without a code it lists all of them.
 
 The codes are in the answer of gatehouse status, in the log and on the staff's screen. They are stable: docs/runbook.md has
-the same table.`,
+the same table. It works with the daemon dead.
+
+--json prints the row, or a list of them: code, name, per_lane, severity (error or warning), depends_on (the codes that bring
+it about), delay_s (how long it lasts before the status shows it), meaning, cause and do. Fields may be added; those there
+stay.`,
 		Example: `  gatehouse fault GH-101
   gatehouse fault 101
   gatehouse fault`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeFault,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 && asJSON {
+				return printJSON(cmd.OutOrStdout(), faultsOf(condition.Table()))
+			}
 			if len(args) == 0 {
 				return listFaults(cmd.OutOrStdout())
 			}
@@ -34,9 +43,44 @@ the same table.`,
 			if !ok {
 				return fmt.Errorf("%q is no fault code of this version; list them with: gatehouse fault", args[0])
 			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), faultsOf([]condition.Row{row})[0])
+			}
 			return printFault(cmd.OutOrStdout(), row)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	return cmd
+}
+
+// completeFault has a shell complete a code.
+func completeFault(_ *cobra.Command, args []string, _ string) (codes []string, _ cobra.ShellCompDirective) {
+	for _, r := range condition.Table() {
+		if len(args) == 0 {
+			codes = append(codes, string(r.Code)+"\t"+place(r))
+		}
+	}
+	return codes, cobra.ShellCompDirectiveNoFileComp
+}
+
+// fault is a row of the table as programs read it.
+type fault struct {
+	Code      condition.Code   `json:"code"`
+	Name      string           `json:"name"`
+	PerLane   bool             `json:"per_lane"`
+	Severity  string           `json:"severity"`
+	DependsOn []condition.Code `json:"depends_on,omitempty"`
+	Delay     float64          `json:"delay_s"`
+	Meaning   string           `json:"meaning"`
+	Cause     string           `json:"cause"`
+	Do        string           `json:"do"`
+}
+
+func faultsOf(rows []condition.Row) (list []fault) {
+	for _, r := range rows {
+		list = append(list, fault{r.Code, r.Name, r.PerLane, string(r.Severity), r.DependsOn, r.Delay.Seconds(), r.Meaning, r.Cause, r.Do})
+	}
+	return list
 }
 
 func listFaults(w io.Writer) error {

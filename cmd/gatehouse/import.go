@@ -14,14 +14,19 @@ import (
 
 func newImport() *cobra.Command {
 	var run string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Give this kiosk a bundle of signed documents",
 		Long: `Import hands a bundle, as gatehouse-fleet bundle makes it, to the running daemon. The daemon verifies every
 signature against the root that its local config pins, and takes the bundle whole or not at all: an older one, one of
-another venue or a forged one changes nothing.`,
-		Example: `  gatehouse import /media/usb/arena.bundle`,
-		Args:    cobra.ExactArgs(1),
+another venue or a forged one changes nothing.
+
+--json prints an object: changed, the documents that are new, as texts; none where all were known. Fields may be added;
+those there stay.`,
+		Example: `  gatehouse import /media/usb/arena.bundle
+  gatehouse import --json arena.bundle | jq -r '.changed[]'`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := os.Open(args[0])
 			if err != nil {
@@ -39,6 +44,9 @@ another venue or a forged one changes nothing.`,
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), i)
+			}
 			if len(i.Changed) == 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), "nothing new: the kiosk has these documents already")
 			}
@@ -49,5 +57,6 @@ another venue or a forged one changes nothing.`,
 		},
 	}
 	addRun(cmd, &run)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the answer as JSON")
 	return cmd
 }

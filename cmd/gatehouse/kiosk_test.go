@@ -5,8 +5,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -63,6 +66,48 @@ func powerless() {
 	}
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(2)
+}
+
+// babbler answers every question on both sockets in the folder that is its argument, and never in JSON.
+func babbler() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := os.Mkdir(os.Args[1], 0o755)
+	for _, name := range []string{client.StatusSocket, client.ControlSocket} {
+		l, listenErr := net.Listen("unix", filepath.Join(os.Args[1], name))
+		if err = errors.Join(err, listenErr); err != nil {
+			break
+		}
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "<html>GH1:") })}
+		defer server.Close()
+		go func() { _ = server.Serve(l) }()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	<-ctx.Done()
+}
+
+// waitFile waits until there is a file:
+//
+//	waitfile FILE
+func waitFile(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfile FILE")
+	}
+	late, poll := time.After(30*time.Second), time.NewTicker(20*time.Millisecond)
+	defer poll.Stop()
+	for {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+		select {
+		case <-late:
+			ts.Fatalf("%s never came", args[0])
+		case <-poll.C:
+		}
+	}
 }
 
 // provideFleet makes the fleet of one venue, its kiosk's local config (kiosk/gatehouse.yaml), two bundles of which the

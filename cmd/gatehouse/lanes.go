@@ -62,7 +62,7 @@ func printLane(w io.Writer, l client.Lane) error {
 	if l.Tapped {
 		closed += "\n  tapped:  somebody looks at the frames of its scanner"
 	}
-	_, err := fmt.Fprintf(w, "lane %s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, closed, l.Scanner, l.Gate, sensor, l.Scans, outcomes(l))
+	_, err := fmt.Fprintf(w, "lane %s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, closed, l.Scanner, l.Gate, sensor, l.Scans, outcomeCounts(l))
 	return err
 }
 

@@ -23,7 +23,7 @@ func main() {
 	err := newRoot().ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "gatehouse: %v\n", err)
+		fmt.Fprintf(os.Stderr, "gatehouse: %s\n", codes.ReplaceAllFunc([]byte(err.Error()), masked))
 		os.Exit(1)
 	}
 }
@@ -42,5 +42,32 @@ This is the technician's tool. Every command explains itself with --help.`,
 	}
 	root.AddCommand(newVerify(), newQR(), newDecode(), newStatus(), newDoctor(), newFault(), newImport(), newLedger(),
 		newEvents(), newExplain(), newWatch(), newLanes(), newTrust(), newRevoked(), newLines(), newGate(), newScanner(), newSupport(), newMan())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return readOn(cmd, nil, err) })
+	guide(root)
 	return root
+}
+
+// guide has every command tell where to read on when it does not understand its arguments.
+func guide(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := check(cmd, args); err != nil {
+				return readOn(cmd, args, err)
+			}
+			return nil
+		}
+	}
+	cmd.SuggestionsMinimumDistance = 2 // letters that may be wrong in the name of a command
+	for _, sub := range cmd.Commands() {
+		guide(sub)
+	}
+}
+
+func readOn(cmd *cobra.Command, args []string, err error) error {
+	if cmd.HasSubCommands() && len(args) > 0 {
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return fmt.Errorf("%w; did you mean: %s %s", err, cmd.CommandPath(), near[0])
+		}
+	}
+	return fmt.Errorf("%w; see: %s --help", err, cmd.CommandPath())
 }

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	testscript.Main(m, map[string]func(){"gatehouse": main, "kiosk": kiosk, "powerless": powerless})
+	testscript.Main(m, map[string]func(){"gatehouse": main, "kiosk": kiosk, "powerless": powerless, "babbler": babbler})
 }
 
 // TestScript runs testdata/script. Each script finds in its folder what an issuer and a country made.
@@ -40,7 +40,7 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			return errors.Join(provide(env.WorkDir), provideFleet(env.WorkDir), plugScanner(env))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitkiosk": waitKiosk, "scan": scan, "waittap": waitTap, "discreet": discreet},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"waitkiosk": waitKiosk, "scan": scan, "waittap": waitTap, "waitfile": waitFile, "discreet": discreet},
 	})
 }
 

@@ -33,6 +33,15 @@ func TestManual(t *testing.T) {
 	}
 }
 
+// tells whether a command's help says something, however its lines are broken.
+func tells(c *cobra.Command, what string) bool {
+	return strings.Contains(strings.Join(strings.Fields(c.Long), " "), what)
+}
+
+// noJSON are the commands without --json: verify speaks nothing else, qr and decode give a picture and a text, and what
+// watch shows a program gets from status and events --follow.
+var noJSON = map[string]bool{"verify": true, "qr": true, "decode": true, "watch": true}
+
 // Every command that does something explains itself with an example.
 func TestEveryCommandHasAnExample(t *testing.T) {
 	var check func(c *cobra.Command)
@@ -42,6 +51,9 @@ func TestEveryCommandHasAnExample(t *testing.T) {
 		}
 		if c.Long == "" && !c.HasSubCommands() {
 			t.Errorf("%s does not explain itself", c.CommandPath())
+		}
+		if !c.HasSubCommands() && !noJSON[c.Name()] && (c.Flags().Lookup("json") == nil || !tells(c, "--json prints ") || !tells(c, "those there stay")) {
+			t.Errorf("%s has no --json with a shape that it tells and keeps", c.CommandPath())
 		}
 		if !c.HasSubCommands() && !strings.Contains(c.Example, c.CommandPath()) {
 			t.Errorf("%s has no example", c.CommandPath())

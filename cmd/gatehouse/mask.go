@@ -9,22 +9,27 @@ import (
 	"strings"
 )
 
-// secrets is what may not leave in a support bundle, wherever it stands: codes of passes, long hexadecimal numbers (ids,
-// keys, whole hashes; the digest of a public document is none), and long runs of base64. Base45 has spaces (RFC
-// 9285): what follows a code in capitals goes with it.
-var secrets = regexp.MustCompile(`(?:GH1|HC1):[0-9A-Z $%*+./:-]*[0-9A-Z$%*+./:-]|(?i:shc):[^\s"]*|(?:sha256:)?[0-9a-fA-F]{32,}|[A-Za-z0-9+/_=.-]*[A-Za-z0-9+/_=-]{60,}`)
+// codes are those of passes, as texts begin with them. Base45 has spaces (RFC 9285): what follows a code in capitals goes
+// with it.
+var codes = regexp.MustCompile(`(?:GH1|HC1):[0-9A-Z $%*+./:-]*[0-9A-Z$%*+./:-]|(?i:shc):[^\s"]*`)
+
+// secrets is what else may not leave in a support bundle, wherever it stands: long hexadecimal numbers (ids, keys, whole
+// hashes; the digest of a public document is none), and long runs of base64.
+var secrets = regexp.MustCompile(`(?:sha256:)?[0-9a-fA-F]{32,}|[A-Za-z0-9+/_=.-]*[A-Za-z0-9+/_=-]{60,}`)
 
 // mask leaves enough of a secret to tell two apart, and too little to use it.
 func mask(text []byte) []byte {
-	return secrets.ReplaceAllFunc(text, func(found []byte) []byte {
-		switch {
-		case bytes.HasPrefix(found, []byte("sha256:")):
-			return found
-		case bytes.ContainsRune(found[:4], ':'):
-			return append(found[:4:4], "…masked"...)
-		}
-		return append(found[:8:8], "…masked"...)
-	})
+	return secrets.ReplaceAllFunc(codes.ReplaceAllFunc(text, masked), masked)
+}
+
+func masked(found []byte) []byte {
+	switch {
+	case bytes.HasPrefix(found, []byte("sha256:")):
+		return found
+	case bytes.ContainsRune(found[:4], ':'):
+		return append(found[:4:4], "…masked"...)
+	}
+	return append(found[:8:8], "…masked"...)
 }
 
 // secretName is how a key of a config is called whose value nobody else may know. venue_key and root are a path and the

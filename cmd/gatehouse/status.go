@@ -133,7 +133,7 @@ func bands(d client.Data) string {
 	return fmt.Sprintf(" (signed %s, stale from %s, hard from %s)", local(d.Signed), local(d.FreshUntil), local(d.HardAfter))
 }
 
-func outcomes(l client.Lane) string {
+func outcomeCounts(l client.Lane) string {
 	if l.Scans == 0 {
 		return ""
 	}

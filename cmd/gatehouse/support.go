@@ -33,6 +33,7 @@ const (
 
 func newSupport() *cobra.Command {
 	var run, config, out string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "support",
 		Short: "Gather what somebody far away needs to help",
@@ -43,13 +44,22 @@ works with the daemon dead.
 
 Everything in it is masked: no file of the venue's secret, no pass, no id, and of long hexadecimal numbers the first eight
 digits alone. Look into it all the same before you give it away: tar -xzOf FILE | less. Run it as root: the config, the
-doctor and the log need that.`,
+doctor and the log need that. The reasons that staff gave (gatehouse gate) are in it as they wrote them.
+
+--json prints the list: objects with name, what, bytes, and error where the part could not be had. Fields may be added; those
+there stay.`,
 		Example: `  sudo gatehouse support
   sudo gatehouse support --out gate-1.tar.gz`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			parts := gather(cmd.Context(), client.Dial(run), config)
 			list := listParts(parts)
+			if asJSON {
+				if err := printJSON(cmd.OutOrStdout(), partsJSON(parts)); err != nil || out == "" {
+					return err
+				}
+				return writeSupport(out, append(parts, part{name: "LIST.txt", text: []byte(list)}))
+			}
 			if _, err := io.WriteString(cmd.OutOrStdout(), list); err != nil {
 				return err
 			}
@@ -67,6 +77,7 @@ doctor and the log need that.`,
 	addRun(cmd, &run)
 	cmd.Flags().StringVar(&config, "config", "", "the local config, a `file` (default: the one that the doctor looks at)")
 	cmd.Flags().StringVar(&out, "out", "", "write the bundle into this new `file`")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the list as JSON")
 	return cmd
 }
 
@@ -162,6 +173,25 @@ func listParts(parts []part) string {
 	}
 	_ = t.Flush() // into memory
 	return list.String()
+}
+
+// listedPart is a part on the list as programs read it.
+type listedPart struct {
+	Name  string `json:"name"`
+	What  string `json:"what"`
+	Bytes int    `json:"bytes"`
+	Error string `json:"error,omitempty"`
+}
+
+func partsJSON(parts []part) (list []listedPart) {
+	for _, p := range parts {
+		listed := listedPart{Name: p.name, What: p.what, Bytes: len(p.text)}
+		if p.err != nil {
+			listed.Error = string(mask([]byte(p.err.Error())))
+		}
+		list = append(list, listed)
+	}
+	return list
 }
 
 // writeSupport writes the parts that are there into a new file.
