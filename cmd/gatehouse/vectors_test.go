@@ -11,10 +11,19 @@ import (
 	"testing"
 )
 
-// TestVectors asks `gatehouse verify` the published vectors of the Gatehouse pass, each with its answer beside it.
+// TestVectors asks `gatehouse verify` the published vectors, each with its answer beside it.
 func TestVectors(t *testing.T) {
+	passes := []string{"ok", "unrecognised", "malformed", "unknown_issuer", "unknown_key", "bad_signature", "key_not_allowed",
+		"not_yet_valid", "expired", "revoked"}
+	certificates := []string{"ok", "malformed", "unknown_key", "bad_signature", "key_not_allowed", "not_yet_valid", "expired", "revoked"}
+	t.Run("gh1", func(t *testing.T) { askVectors(t, "gh1.ndjson", passes) })
+	t.Run("hc1", func(t *testing.T) { askVectors(t, "hc1.ndjson", certificates) })
+}
+
+// askVectors asks the vectors of a file and makes sure that each of the reasons was met.
+func askVectors(t *testing.T, name string, reasons []string) {
 	vectors := filepath.Join("..", "..", "docs", "vectors")
-	questions, err := os.ReadFile(filepath.Join(vectors, "gh1.ndjson"))
+	questions, err := os.ReadFile(filepath.Join(vectors, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +59,7 @@ func TestVectors(t *testing.T) {
 			t.Errorf("%s (%s): answered %+v, want %+v", v.ID, v.Note, a, want)
 		}
 	}
-	for _, reason := range []string{"ok", "unrecognised", "malformed", "unknown_issuer", "unknown_key", "bad_signature",
-		"key_not_allowed", "not_yet_valid", "expired", "revoked"} {
+	for _, reason := range reasons {
 		if met[reason] == 0 {
 			t.Errorf("no vector is answered %s", reason)
 		}

@@ -16,6 +16,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"io"
 	"math/big"
 	"slices"
@@ -100,11 +101,14 @@ func (k *testKey) asJWK(t *testing.T, kid string) *testKey {
 }
 
 // asCertificate lists the key as a document signing certificate, which may sign HC1 and no Gatehouse pass.
-func (k *testKey) asCertificate(t *testing.T) *testKey {
+func (k *testKey) asCertificate(t *testing.T, alter func(*x509.Certificate)) *testKey {
 	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Gatehouse test key, published, never trust it"},
 		NotBefore: morning.AddDate(-1, 0, 0), NotAfter: morning.AddDate(10, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+	}
+	if alter != nil {
+		alter(template)
 	}
 	der, err := x509.CreateCertificate(nil, template, template, k.signer.Public(), k.signer)
 	if err != nil {
@@ -164,14 +168,27 @@ func (p pairs) without(key any) pairs {
 	return slices.DeleteFunc(slices.Clone(p), func(x pair) bool { return x.key == key })
 }
 
-func (p pairs) encode(t *testing.T) []byte {
-	t.Helper()
+// MarshalCBOR implements cbor.Marshaler, for a map within another.
+func (p pairs) MarshalCBOR() ([]byte, error) {
 	if len(p) > 23 {
-		t.Fatal("a map of more than 23 pairs has another head")
+		return nil, errors.New("a map of more than 23 pairs has another head")
 	}
+	mode, err := cbor.CoreDetEncOptions().EncMode()
 	b := []byte{0xa0 + byte(len(p))}
 	for _, x := range p {
-		b = append(append(b, encode(t, x.key)...), encode(t, x.value)...)
+		for _, v := range []any{x.key, x.value} {
+			item, itemErr := mode.Marshal(v)
+			b, err = append(b, item...), errors.Join(err, itemErr)
+		}
+	}
+	return b, err
+}
+
+func (p pairs) encode(t *testing.T) []byte {
+	t.Helper()
+	b, err := p.MarshalCBOR()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return b
 }
@@ -201,6 +218,7 @@ type draft struct {
 	sign                   func(t *testing.T, k *testKey, message []byte) []byte
 	seal                   func(protected, unprotected, payload, signature []byte) []byte // the array, where it is another
 	tail                   []byte
+	hc1                    bool // packed as a certificate
 }
 
 // newDraft is a pass that is right. Its id is the first bytes of the hash of name.
@@ -241,7 +259,19 @@ func (d *draft) cose(t *testing.T) []byte {
 	if d.seal != nil {
 		return slices.Concat(d.tags, d.seal(protected, unprotected, payload, signature), d.tail)
 	}
-	return slices.Concat(d.tags, []byte{0x84}, encode(t, protected), unprotected, encode(t, payload), encode(t, signature), d.tail)
+	whole := slices.Concat(d.tags, []byte{0x84}, encode(t, protected), unprotected, encode(t, payload), encode(t, signature))
+	if d.hc1 {
+		return whole
+	}
+	return append(whole, d.tail...)
+}
+
+// text is the code of the pass.
+func (d *draft) text(t *testing.T) string {
+	if d.hc1 {
+		return packed(t, d.cose(t), d.tail)
+	}
+	return code(d.cose(t))
 }
 
 func code(cose []byte) string { return "GH1:" + credentialtest.Base45(cose) }
@@ -250,23 +280,29 @@ func code(cose []byte) string { return "GH1:" + credentialtest.Base45(cose) }
 var morning = time.Date(2026, 5, 4, 8, 0, 0, 0, time.UTC)
 
 // keys are those of the vectors.
-type keys struct{ arena, es256, jwk, health, travel, edge, country, stranger *testKey }
+type keys struct {
+	arena, es256, jwk, health, travel, edge, stranger *testKey // of Gatehouse passes
+	country, tests, vaccinations, former              *testKey // of certificates
+}
 
 func newKeys(t *testing.T) *keys {
 	k := &keys{
-		arena:    newKey(t, "test-arena", "Ed25519", algEdDSA),
-		es256:    newKey(t, "test-arena", "P-256", algES256),
-		jwk:      newKey(t, "test-arena", "2026-a", algEdDSA).asJWK(t, "2026-a"),
-		health:   newKey(t, "test-health", "Ed25519", algEdDSA),
-		travel:   newKey(t, "test-travel", "P-256", algES256),
-		edge:     newKey(t, "test-"+string(bytes.Repeat([]byte("x"), 27)), "Ed25519", algEdDSA),
-		country:  newKey(t, "test-country", "P-256", algES256).asCertificate(t),
-		stranger: newKey(t, "test-arena", "a key that no trust list names", algEdDSA),
+		arena:        newKey(t, "test-arena", "Ed25519", algEdDSA),
+		es256:        newKey(t, "test-arena", "P-256", algES256),
+		jwk:          newKey(t, "test-arena", "2026-a", algEdDSA).asJWK(t, "2026-a"),
+		health:       newKey(t, "test-health", "Ed25519", algEdDSA),
+		travel:       newKey(t, "test-travel", "P-256", algES256),
+		edge:         newKey(t, "test-"+string(bytes.Repeat([]byte("x"), 27)), "Ed25519", algEdDSA),
+		country:      newKey(t, "test-country", "P-256", algES256).asCertificate(t, nil),
+		tests:        newKey(t, "test-country", "P-256 for tests", algES256).asCertificate(t, usageOf(1, 3, 6, 1, 4, 1, 1847, 2021, 1, 1)),
+		vaccinations: newKey(t, "test-country", "P-256 for vaccinations", algES256).asCertificate(t, usageOf(1, 3, 6, 1, 4, 1, 0, 1847, 2021, 1, 2)),
+		former:       newKey(t, "test-country", "P-256 of former days", algES256).asCertificate(t, func(c *x509.Certificate) { c.NotAfter = morning.Add(-time.Second) }),
+		stranger:     newKey(t, "test-arena", "a key that no trust list names", algEdDSA),
 	}
 	k.stranger.Trusted = false
 	return k
 }
 
 func (k *keys) all() []*testKey {
-	return []*testKey{k.arena, k.es256, k.jwk, k.health, k.travel, k.edge, k.country, k.stranger}
+	return []*testKey{k.arena, k.es256, k.jwk, k.health, k.travel, k.edge, k.country, k.tests, k.vaccinations, k.former, k.stranger}
 }

@@ -41,7 +41,7 @@ func blocks(text string) (all []block) {
 
 // TestPassesExcerpts holds the pass that is taken apart in docs/passes.md to its vector, and the count of vectors.
 func TestPassesExcerpts(t *testing.T) {
-	text, all := read(t, "passes.md"), vectors(t)
+	text, all := read(t, "passes.md"), vectors(t, "gh1.ndjson")
 	found := map[string]int{}
 	for _, b := range blocks(text) {
 		form, id, named := strings.Cut(b.info, " ")
@@ -67,8 +67,10 @@ func TestPassesExcerpts(t *testing.T) {
 	if found["code"] == 0 || found["hex"] == 0 {
 		t.Errorf("excerpts found: %v", found)
 	}
-	if count := fmt.Sprintf("has %d codes", len(all)); !strings.Contains(text, count) {
-		t.Errorf("docs/passes.md does not say that the file %s", count)
+	for name, all := range map[string]int{"gh1.ndjson": len(all), "hc1.ndjson": len(vectors(t, "hc1.ndjson"))} {
+		if count := fmt.Sprintf("[vectors/%s](vectors/%s) has %d ", name, name, all); !strings.Contains(text, count) {
+			t.Errorf("docs/passes.md does not say: %s", count)
+		}
 	}
 }
 
@@ -118,7 +120,7 @@ func TestPassesPython(t *testing.T) {
 		}
 		t.Skip("python3 with cbor2 and cryptography is not here: apt-get install python3-cbor2 python3-cryptography")
 	}
-	k, all := newKeys(t), vectors(t)
+	k, all := newKeys(t), vectors(t, "gh1.ndjson")
 	var in bytes.Buffer
 	ids := []string{"ticket-ed25519", "least", "full"}
 	for _, id := range ids {

@@ -7,8 +7,10 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +20,7 @@ import (
 	"gatehouse/credential"
 )
 
-// vector is a line of docs/vectors/gh1.ndjson: a question to `gatehouse verify`, and beside it its answer.
+// vector is a line of docs/vectors/gh1.ndjson or hc1.ndjson: a question to `gatehouse verify`, and beside it its answer.
 type vector struct {
 	ID      string   `json:"id"`
 	Note    string   `json:"note"`
@@ -49,14 +51,16 @@ func (s sample) vector(t *testing.T) vector {
 	if s.reason == "ok" {
 		v.Expect.Outcome = "valid"
 	}
-	if s.reason != "unrecognised" {
+	switch {
+	case s.draft != nil && s.hc1 || strings.HasPrefix(s.text, "HC1:"):
+		v.Expect.Format = "hc1"
+	case s.reason != "unrecognised":
 		v.Expect.Format = "gh1"
 	}
 	if s.draft == nil {
 		return v
 	}
-	signed := s.cose(t)
-	v.COSE, v.Code = hex.EncodeToString(signed), code(signed)
+	v.COSE, v.Code = hex.EncodeToString(s.cose(t)), s.draft.text(t)
 	payload := s.payload
 	if payload == nil {
 		payload = s.claims.encode(t)
@@ -88,11 +92,20 @@ func TestVectors(t *testing.T) {
 			trust = append(trust, trusted{key.Issuer, key.SPKI, key.X509, key.JWK})
 		}
 	}
-	var lines bytes.Buffer
-	e := json.NewEncoder(&lines)
+	golden(t, "vectors/keys.json", indented(t, map[string]any{"warning": warning, "keys": k.all()}))
+	golden(t, "vectors/trust.json", indented(t, trust))
+	golden(t, "vectors/gh1.ndjson", lines(t, samples(t, k)))
+	golden(t, "vectors/hc1.ndjson", lines(t, certificates(t, k)))
+}
+
+// lines writes a vector a line.
+func lines(t *testing.T, all []sample) []byte {
+	t.Helper()
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
 	e.SetEscapeHTML(false)
 	seen := map[string]bool{}
-	for _, s := range samples(t, k) {
+	for _, s := range all {
 		if seen[s.id] {
 			t.Errorf("two vectors are named %s", s.id)
 		}
@@ -101,9 +114,7 @@ func TestVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	golden(t, "vectors/keys.json", indented(t, map[string]any{"warning": warning, "keys": k.all()}))
-	golden(t, "vectors/trust.json", indented(t, trust))
-	golden(t, "vectors/gh1.ndjson", lines.Bytes())
+	return text.Bytes()
 }
 
 func indented(t *testing.T, v any) []byte {
@@ -133,10 +144,10 @@ func golden(t *testing.T, name string, want []byte) {
 	}
 }
 
-// vectors reads the file as it stands.
-func vectors(t *testing.T) map[string]vector {
+// vectors reads a file as it stands.
+func vectors(t *testing.T, name string) map[string]vector {
 	t.Helper()
-	text, err := os.ReadFile(doc("vectors/gh1.ndjson"))
+	text, err := os.ReadFile(doc("vectors/" + name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +165,7 @@ func vectors(t *testing.T) map[string]vector {
 // TestVectorsAreSignedAsIssuersSign holds that credential.Sign makes the very bytes that the vectors have.
 func TestVectorsAreSignedAsIssuersSign(t *testing.T) {
 	k := newKeys(t)
-	all := vectors(t)
+	all := vectors(t, "gh1.ndjson")
 	for id, key := range map[string]*testKey{"ticket-ed25519": k.arena, "ticket-es256": k.es256} {
 		v := all[id]
 		signer, err := credential.NewSigningKey(key.Issuer, key.signer)
@@ -184,8 +195,11 @@ func TestVectorsAreReadByOtherSoftware(t *testing.T) {
 	for _, key := range newKeys(t).all() {
 		public[key.KID] = key
 	}
-	for id, v := range vectors(t) {
-		if v.Expect.Outcome != "valid" || id == "tags-61-18" || id == "tags-none" { // go-cose wants its own tag
+	all := vectors(t, "gh1.ndjson")
+	maps.Copy(all, vectors(t, "hc1.ndjson"))
+	for id, v := range all {
+		// go-cose wants its own tag, and the algorithm to be signed.
+		if v.Expect.Outcome != "valid" || strings.Contains(id, "tags-") || id == "hc1-alg-unprotected" {
 			continue
 		}
 		b, err := hex.DecodeString(v.COSE)
