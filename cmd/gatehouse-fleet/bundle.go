@@ -48,12 +48,12 @@ is stale: fleet.yaml says how long it counts.`,
 			if err != nil {
 				return err
 			}
-			warnings, err := f.Check(venue)
+			warnings, err := f.Warnings(venue)
 			if err != nil {
 				return err
 			}
 			for _, w := range warnings {
-				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s\n", w)
+				fmt.Fprintf(cmd.ErrOrStderr(), "warning: %s: %v\n", w.Place(), w.Err)
 			}
 			if out == "" {
 				out = venue + ".bundle"

@@ -129,11 +129,11 @@ func (f *Folder) settings() (*settings, error) {
 	fresh, hard := time.Duration(s.Bundle.Fresh), time.Duration(s.Bundle.Hard)
 	switch {
 	case s.Format != 1:
-		return nil, fmt.Errorf("%w: %s:%d: format %d; this version knows format 1", ErrConfig, path, at("format"), s.Format)
+		return nil, faultAt(path, at("format"), "format %d; this version knows format 1", s.Format)
 	case fresh <= 0:
-		return nil, fmt.Errorf("%w: %s:%d: bundle.fresh must be there and longer than nothing; write 7d", ErrConfig, path, at("bundle.fresh"))
+		return nil, faultAt(path, at("bundle.fresh"), "bundle.fresh must be there and longer than nothing; write 7d")
 	case hard < fresh:
-		return nil, fmt.Errorf("%w: %s:%d: bundle.hard must be at least bundle.fresh; write 30d", ErrConfig, path, at("bundle.hard"))
+		return nil, faultAt(path, at("bundle.hard"), "bundle.hard must be at least bundle.fresh; write 30d")
 	}
 	return s, nil
 }

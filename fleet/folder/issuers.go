@@ -21,7 +21,6 @@ import (
 
 	"gatehouse/credential"
 	"gatehouse/fleet"
-	"gatehouse/yamlfile"
 )
 
 // IssuerOptions says where a new issuer's keys come from and what they may sign.
@@ -141,17 +140,21 @@ func (o *IssuerOptions) file(name string) (*issuerFile, [][]byte, error) {
 }
 
 // readIssuer reads an issuer as the trust list has it.
-func (f *Folder) readIssuer(name string) (fleet.Issuer, error) {
-	issuer := fleet.Issuer{Name: name, Revocable: true}
+func (f *Folder) readIssuer(name string) (issuer fleet.Issuer, faults []*Fault) {
+	issuer = fleet.Issuer{Name: name, Revocable: true}
 	path := f.path("issuers", name+".yaml")
 	var file issuerFile
 	text, err := readYAML(path, &file)
 	if err != nil {
-		return issuer, err
+		return issuer, []*Fault{faultOf(path, err)}
+	}
+	if len(file.Keys) == 0 {
+		return issuer, []*Fault{faultAt(path, 1, "the issuer has no key; take the file away where the issuer is to go")}
 	}
 	for i, k := range file.Keys {
 		if k.File != filepath.Base(k.File) {
-			return issuer, fmt.Errorf("%w: %s:%d: file %q; write the name of a file in issuers/%s", ErrConfig, path, yamlfile.Line(text, fmt.Sprintf("$.keys[%d].file", i)), k.File, name)
+			faults = append(faults, faultAt(path, lineOf(text, "$.keys[%d].file", i), "file %q; write the name of a file in issuers/%s", k.File, name))
+			continue
 		}
 		data, err := readFile(f.path("issuers", name, k.File))
 		if err == nil {
@@ -160,13 +163,10 @@ func (f *Folder) readIssuer(name string) (fleet.Issuer, error) {
 			issuer.Keys = append(issuer.Keys, keys...)
 		}
 		if err != nil {
-			return issuer, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, yamlfile.Line(text, fmt.Sprintf("$.keys[%d]", i)), err)
+			faults = append(faults, faultAt(path, lineOf(text, "$.keys[%d]", i), "%w", err))
 		}
 	}
-	if len(issuer.Keys) == 0 {
-		return issuer, fmt.Errorf("%w: %s:1: the issuer has no key", ErrConfig, path)
-	}
-	return issuer, nil
+	return issuer, faults
 }
 
 const (

@@ -71,16 +71,25 @@ func (f *Folder) down(at time.Time) (map[string]uint64, error) {
 		if !fleet.ValidName(issuer) || !exists(f.path("issuers", issuer+".yaml")) {
 			continue
 		}
-		path := f.path("down", issuer)
-		text, err := readFile(path)
+		since, err := f.readDown(issuer, at)
 		if err != nil {
 			return nil, err
-		}
-		since, err := time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
-		if err != nil || since.Unix() <= 0 || since.After(at) {
-			return nil, fmt.Errorf("%w: %s:1: not a time that has passed; write it with: gatehouse-fleet issuer down %s", ErrConfig, path, issuer)
 		}
 		down[issuer] = uint64(since.Unix())
 	}
 	return down, nil
+}
+
+// readDown is since when an issuer is down; an error that is fs.ErrNotExist where it is not.
+func (f *Folder) readDown(issuer string, at time.Time) (time.Time, error) {
+	path := f.path("down", issuer)
+	text, err := readFile(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	since, err := time.Parse(time.RFC3339, strings.TrimSpace(string(text)))
+	if err != nil || since.Unix() <= 0 || since.After(at) {
+		return since, faultAt(path, 1, "not a time that has passed; write it with: gatehouse-fleet issuer down %s", issuer)
+	}
+	return since, nil
 }

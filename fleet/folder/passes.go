@@ -74,7 +74,7 @@ func (f *Folder) Revoke(issuer string, ids ...string) (added int, err error) {
 	}
 	for i, id := range ids {
 		if !revocable.MatchString(id) {
-			return 0, fmt.Errorf("%w: id %d; write a cti as 16 to 32 hexadecimal digits in lower case, or SIGNATURE:, UCI: or COUNTRYCODEUCI: and 32 of them", ErrName, i+1)
+			return 0, fmt.Errorf("%w: id %d; %s", ErrName, i+1, idForm)
 		}
 	}
 	unlock, err := f.lock()
@@ -107,26 +107,36 @@ func (f *Folder) readRevoked(issuer string) ([]string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		revoked, err := f.hasRevoked(issuer)
 		if revoked {
-			err = fmt.Errorf("%w: %s is gone, and ids that it had may be revoked at kiosks; restore it from a copy, or lift every one of them with an empty file", ErrConfig, path)
+			err = faultAt(path, 0, "the file is gone, and ids that it had may be revoked at kiosks; restore it from a copy, or lift every one of them with an empty file")
 		}
 		return nil, err
 	}
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
-	for n, line := range bytes.Split(text, []byte("\n")) {
+	ids, faults := ParseIDs(path, text)
+	slices.Sort(ids)
+	return slices.Compact(ids), first(faults)
+}
+
+const idForm = "write a cti as 16 to 32 hexadecimal digits in lower case, or SIGNATURE:, UCI: or COUNTRYCODEUCI: and 32 of them"
+
+// ParseIDs reads ids of passes, one a line, with empty lines and comments (#) between them. It goes on after a fault, so that
+// all of them are told; none repeats what it found. path is the file's name for the faults.
+func ParseIDs(path string, text []byte) (ids []string, faults []*Fault) {
+	n := 0
+	for line := range bytes.Lines(text) {
+		n++
 		id := string(bytes.TrimSpace(line))
 		switch {
 		case id == "" || id[0] == '#':
 		case !revocable.MatchString(id):
-			return nil, fmt.Errorf("%w: %s:%d: not an id", ErrConfig, path, n+1)
+			faults = append(faults, faultAt(path, n, "not an id; %s", idForm))
 		default:
 			ids = append(ids, id)
 		}
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids), nil
+	return ids, faults
 }
 
 // Identify verifies a pass with the keys of this fleet and tells its issuer and the ids that revoke it. A pass that has

@@ -146,9 +146,9 @@ func (f *Folder) readIssuers() (*fleet.Issuers, error) {
 	}
 	list := &fleet.Issuers{Issuers: []fleet.Issuer{}}
 	for _, name := range names {
-		i, err := f.readIssuer(name)
-		if err != nil {
-			return nil, err
+		i, faults := f.readIssuer(name)
+		if len(faults) > 0 {
+			return nil, faults[0]
 		}
 		list.Issuers = append(list.Issuers, i)
 	}
@@ -222,40 +222,57 @@ func (f *Folder) leftLayers(venue string) ([]body, error) {
 // layer reads one layer. Where there is no file there is none, or a tombstone if it was published before.
 func (f *Folder) layer(scope fleet.Scope, path string) ([]body, error) {
 	b := body{kind: fleet.KindConfig, scope: scope}
-	var p entry.Policy
-	text, err := readYAML(path, &p)
-	if errors.Is(err, fs.ErrNotExist) {
-		if exists(f.publishedPath(b)) {
-			b.content = fleet.Tombstone{}
-			return []body{b}, nil
-		}
+	layer, faults := readLayer(path)
+	switch {
+	case len(faults) > 0 && !errors.Is(faults[0], fs.ErrNotExist):
+		return nil, faults[0]
+	case len(faults) == 0:
+		b.content = layer
+	case exists(f.publishedPath(b)):
+		b.content = fleet.Tombstone{}
+	default:
 		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := p.ValidateLayer(); err != nil {
-		return nil, fmt.Errorf("%w: %s:%d: %w", ErrConfig, path, policyLine(text, err), err)
-	}
-	keys := map[string]any{}
-	if err := yaml.Unmarshal(text, &keys); err != nil {
-		return nil, fmt.Errorf("%w: %s:1: %w", ErrConfig, path, err)
-	}
-	if b.content, err = fleet.LayerOf(&p, slices.Sorted(maps.Keys(keys))...); err != nil {
-		return nil, err
 	}
 	return []body{b}, nil
 }
 
-func checkMerged(path string, layers []body) error {
-	var merged []fleet.Layer
-	for _, b := range layers {
+// readLayer reads the file of a layer. Where there is none, the fault is fs.ErrNotExist.
+func readLayer(path string) (fleet.Layer, []*Fault) {
+	var p entry.Policy
+	text, err := readYAML(path, &p)
+	if err != nil {
+		return nil, []*Fault{faultOf(path, err)}
+	}
+	if faults := policyFaults(path, text, &p); len(faults) > 0 {
+		return nil, faults
+	}
+	keys := map[string]any{}
+	if err := yaml.Unmarshal(text, &keys); err != nil {
+		return nil, []*Fault{faultAt(path, 1, "%w", err)}
+	}
+	layer, err := fleet.LayerOf(&p, slices.Sorted(maps.Keys(keys))...)
+	if err != nil {
+		return nil, []*Fault{faultOf(path, err)}
+	}
+	return layer, nil
+}
+
+// layersOf are the layers among documents, without those that are withdrawn.
+func layersOf(bodies []body) (layers []fleet.Layer) {
+	for _, b := range bodies {
 		if l, ok := b.content.(fleet.Layer); ok {
-			merged = append(merged, l)
+			layers = append(layers, l)
 		}
 	}
-	if _, err := fleet.MergeLayers(merged...); err != nil {
-		return fmt.Errorf("%w: %s, together with the wider layers: %w", ErrConfig, path, err)
+	return layers
+}
+
+// checkMerged tells what is wrong with a layer together with the wider ones. The line is that of its file, where the fault
+// names a place.
+func checkMerged(path string, bodies []body) error {
+	if _, err := fleet.MergeLayers(layersOf(bodies)...); err != nil {
+		text, _ := readFile(path)
+		return policyFault(path, text, "", fmt.Errorf("together with the wider layers: %w", err))
 	}
 	return nil
 }

@@ -137,11 +137,11 @@ func (f *Folder) readStatus(issuer string) (statusLists, error) {
 		}
 		m := statusLine.FindStringSubmatch(line)
 		if m == nil || len(lists) == 0 {
-			return nil, fmt.Errorf("%w: %s:%d: not an index and an id", ErrConfig, path, n)
+			return nil, faultAt(path, n, "not an index and an id")
 		}
 		list := lists[len(lists)-1]
 		if m[1] != strconv.Itoa(len(list.ids)) {
-			return nil, fmt.Errorf("%w: %s:%d: index %s, and %d is the next; lines were lost: restore the file from a copy", ErrConfig, path, n, m[1], len(list.ids))
+			return nil, faultAt(path, n, "index %s, and %d is the next; lines were lost: restore the file from a copy", m[1], len(list.ids))
 		}
 		list.ids = append(list.ids, m[2])
 	}
@@ -151,7 +151,7 @@ func (f *Folder) readStatus(issuer string) (statusLists, error) {
 	}
 	for _, l := range former.Lists {
 		if now := lists.find(l.URI); now == nil || now.size() < l.Size {
-			return nil, fmt.Errorf("%w: %s has lost places of the list %s, which is in force at the kiosks; restore it from a copy", ErrConfig, path, l.URI)
+			return nil, faultAt(path, 0, "places of the list %s are lost, which is in force at the kiosks; restore it from a copy", l.URI)
 		}
 	}
 	return lists, nil

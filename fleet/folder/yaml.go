@@ -4,7 +4,7 @@
 package folder
 
 import (
-	"fmt"
+	"errors"
 	"regexp"
 
 	"gatehouse/yamlfile"
@@ -20,10 +20,12 @@ func readYAML(path string, v any) ([]byte, error) {
 }
 
 func decodeYAML(path string, text []byte, v any) error {
-	if err := yamlfile.Decode(text, v); err != nil {
-		return fmt.Errorf("%w: %s:%w", ErrConfig, path, err)
+	err := yamlfile.Decode(text, v)
+	var f *yamlfile.Fault
+	if errors.As(err, &f) {
+		return &Fault{File: path, Line: f.Line, Err: f.Err}
 	}
-	return nil
+	return err
 }
 
 // place is how entry.Policy.Validate names where a fault is: accept[1] "day ticket": all[0]: …
