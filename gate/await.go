@@ -28,6 +28,8 @@ const (
 	admit
 	refuse
 	passage
+	leave   // somebody wants out
+	alarmed // the fire alarm went on, or off
 )
 
 // await waits for the next event. What is the same in every state happens in here.
@@ -38,6 +40,13 @@ func (l *loop) await(ctx context.Context, over <-chan time.Time, cancel <-chan s
 			return event{kind: stop}
 		case <-l.stuck:
 			return event{kind: stuck}
+		case <-l.alarms:
+			if now := l.burns(); now != l.burning {
+				l.burning = now
+				return event{kind: alarmed}
+			}
+		case <-l.asks:
+			return event{kind: leave}
 		case <-over:
 			return event{kind: timeUp}
 		case <-cancel:
@@ -56,7 +65,7 @@ func (l *loop) await(ctx context.Context, over <-chan time.Time, cancel <-chan s
 		case <-l.ticker.C:
 			l.beat()
 			l.relight()
-			l.tellSensor()
+			l.tellInputs()
 			l.cfg.Alive()
 		}
 	}

@@ -6,6 +6,7 @@ package gate
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/entry"
@@ -16,7 +17,8 @@ const (
 	// MinPulse is what turnstiles need to notice a pulse at all.
 	MinPulse = 100 * time.Millisecond
 	// MaxActive is the longest that any line is ever active, whatever is configured and whatever
-	// hangs above the driver. (A lane whose inert level is Released rests active; that is no pulse.)
+	// hangs above the driver. (A lane whose inert level is Released rests active, and one that is Released on fire stays so
+	// while the alarm is on; these are no pulses.)
 	MaxActive = 8 * time.Second
 
 	// MinPassage and MaxPassage bound how long a passage is awaited. The lane is held for that guest meanwhile.
@@ -26,6 +28,7 @@ const (
 	DefaultPulse     = 500 * time.Millisecond
 	DefaultWidePulse = entry.DefaultWidePulse
 	DefaultRefusal   = 1500 * time.Millisecond
+	DefaultExitPulse = 3 * time.Second
 
 	// longestPulse leaves the watch the time to close the line within MaxActive when the loop hangs.
 	longestPulse = MaxActive - lateness
@@ -66,8 +69,14 @@ type Config struct {
 	// Inert is the level at rest: Secured if empty.
 	Inert Inert
 
-	// Sensor is the passage contact, nil where none is wired.
-	Sensor Sensor
+	// Inputs are the contacts that are wired.
+	Inputs map[Contact]Input
+	// ExitPulse is how long one request to exit opens the lane: DefaultExitPulse if zero, with the bounds of Pulse. Further
+	// requests extend it, within MaxActive since the relay rose.
+	ExitPulse time.Duration
+	// OnFire is the level of the lane for as long as the fire contact is active, however long that is: Released if empty.
+	// Without a fire contact it means nothing.
+	OnFire Inert
 	// Passage is how long somebody may take to walk through, from when the relay rose: MinPassage at least, MaxPassage at most.
 	// It must be longer than the turnstile itself waits before it locks again. Without a sensor it means nothing.
 	Passage time.Duration
@@ -75,11 +84,13 @@ type Config struct {
 	// State, if set, is told what is wrong with the lines: nil when all is well, and again at each
 	// change. It must not block, and may be called from two goroutines of Run at a time.
 	State func(error)
-	// SensorState, if set, is told what is wrong with the sensor: nil when all is well, and again at each change. It must
-	// not block.
-	SensorState func(error)
+	// InputState, if set, is told what is wrong with an input: nil when all is well again, at each change. It must not
+	// block.
+	InputState func(Contact, error)
 	// Opened, if set, is told when the relay was driven for an admission. It must not block.
 	Opened func(at time.Time)
+	// Departed, if set, is told of the openings without a grant, after the relay was driven. It must not block.
+	Departed func(d Departure, at time.Time)
 	// Surprised, if set, is told of passages that end no admission, with the grant of the admission that they are about, nil
 	// for none. It must not block.
 	Surprised func(Surprise, *entry.Grant)
@@ -104,6 +115,7 @@ func (c Config) checked() (Config, error) {
 		{"pulse", &c.Pulse, DefaultPulse},
 		{"wide pulse", &c.WidePulse, max(DefaultWidePulse, c.Pulse)},
 		{"refusal", &c.Refusal, DefaultRefusal},
+		{"exit pulse", &c.ExitPulse, DefaultExitPulse},
 	} {
 		if *d.value == 0 {
 			*d.value = d.zero
@@ -114,23 +126,37 @@ func (c Config) checked() (Config, error) {
 		}
 		*d.value = min(*d.value, longestPulse)
 	}
-	switch c.Inert {
-	case "":
-		c.Inert = Secured
-	case Secured, Released:
-	default:
-		return c, fmt.Errorf("gate: %w: lane %s: inert is %q; set it to %s or %s",
-			ErrConfig, c.Lane, c.Inert, Secured, Released)
+	for _, l := range []struct {
+		name  string
+		value *Inert
+		empty Inert
+	}{{"inert", &c.Inert, Secured}, {"on fire", &c.OnFire, Released}} {
+		switch *l.value {
+		case "":
+			*l.value = l.empty
+		case Secured, Released:
+		default:
+			return c, fmt.Errorf("gate: %w: lane %s: %s is %q; set it to %s or %s",
+				ErrConfig, c.Lane, l.name, *l.value, Secured, Released)
+		}
 	}
-	if c.Sensor != nil && (c.Passage < MinPassage || c.Passage > MaxPassage) {
+	for in := range c.Inputs {
+		if !slices.Contains(Contacts(), in) {
+			return c, fmt.Errorf("gate: %w: lane %s: there is no input %q; wire %v", ErrConfig, c.Lane, in, Contacts())
+		}
+	}
+	if c.Inputs[Passage] != nil && (c.Passage < MinPassage || c.Passage > MaxPassage) {
 		return c, fmt.Errorf("gate: %w: lane %s: a passage is awaited for %v; set it between %v and %v",
 			ErrConfig, c.Lane, c.Passage, MinPassage, MaxPassage)
 	}
 	if c.State == nil {
 		c.State = func(error) {}
 	}
-	if c.SensorState == nil {
-		c.SensorState = func(error) {}
+	if c.InputState == nil {
+		c.InputState = func(Contact, error) {}
+	}
+	if c.Departed == nil {
+		c.Departed = func(Departure, time.Time) {}
 	}
 	if c.Opened == nil {
 		c.Opened = func(time.Time) {}

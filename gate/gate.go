@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,6 +18,8 @@ import (
 var (
 	// ErrBusy: the lane is open for somebody else. The grant is not spent; ask again after the passage.
 	ErrBusy = errors.New("the lane is open for somebody")
+	// ErrFire: the fire alarm is on, and nobody is admitted until it ends. The grant is not spent. It is an ErrBusy.
+	ErrFire = fmt.Errorf("%w: the fire alarm is on", ErrBusy)
 	// ErrFault: the relay did not take a level, so that nobody knows where it stands. If Admit
 	// returns it the lane may have moved. The gate admits again by itself as soon as the inert level
 	// is confirmed; until then send people to another lane and look at the wiring.
@@ -41,7 +44,10 @@ type Gate struct {
 	admits  chan *admission
 	refuses chan chan<- error
 
-	sensing *sensing // nil where no sensor is wired
+	readers map[Contact]*reader // of the inputs that are wired
+	sensing *sensing            // nil where no passage contact is wired
+	alarm   *alarm              // nil where no fire contact is wired
+	asked   chan struct{}       // somebody wants out; holds one
 
 	serving atomic.Pointer[admission] // whom the lane is open for
 	beats   chan time.Time            // by when the loop will report again; holds the latest
@@ -85,11 +91,28 @@ func New(cfg Config, lines Lines) (*Gate, error) {
 		refuses: make(chan chan<- error),
 		beats:   make(chan time.Time, 1),
 		stuck:   make(chan struct{}, 1),
+		readers: make(map[Contact]*reader),
+		asked:   make(chan struct{}, 1),
 	}
-	if cfg.Sensor != nil {
-		g.sensing = newSensing(cfg.Sensor)
-	}
+	g.wire()
 	return g, nil
+}
+
+// wire makes the readers of the inputs.
+func (g *Gate) wire() {
+	for c, input := range g.cfg.Inputs {
+		switch {
+		case input == nil:
+		case c == Passage:
+			g.sensing = newSensing(input)
+			g.readers[c] = g.sensing.reader
+		case c == Exit:
+			g.readers[c] = newAsking(input, g.asked)
+		case c == Fire:
+			g.alarm = newAlarm(input)
+			g.readers[c] = g.alarm.reader
+		}
+	}
 }
 
 // Run takes the lane into service and returns when ctx ends: nil if the inert level was driven then,
@@ -109,20 +132,21 @@ func (g *Gate) Run(ctx context.Context) error {
 	return g.watch(ctx, done)
 }
 
-// sense reads the sensor, if any, until the returned function is called, which waits for that. A reader that hangs in its
-// driver is left behind: nothing can end it but the driver.
+// sense reads the inputs until the returned function is called, which waits for that. A reader that hangs in its driver is
+// left behind: nothing can end it but the driver.
 func (g *Gate) sense(ctx context.Context) (end func()) {
-	if g.sensing == nil {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		g.sensing.run(ctx)
-	}()
+	var reading sync.WaitGroup
+	for _, r := range g.readers {
+		reading.Go(func() { r.run(ctx) })
+	}
 	return func() {
 		cancel()
+		ended := make(chan struct{})
+		go func() {
+			reading.Wait()
+			close(ended)
+		}()
 		hung := time.NewTimer(patience)
 		defer hung.Stop()
 		select {

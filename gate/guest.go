@@ -65,11 +65,13 @@ func (l *loop) absent() entry.Passage {
 	return entry.NotPassed
 }
 
-// surprise takes a passage while the lane is nobody's: late by the guest before, whose use may have been given back, or of
-// nobody who was admitted.
+// surprise takes a passage while the lane is nobody's: of somebody who leaves; late by the guest before, whose use may have
+// been given back; or of nobody who was admitted.
 func (l *loop) surprise(began time.Time) {
 	g := &l.guest
 	switch {
+	case l.departs(began):
+		return
 	case g.passed || g.came.IsZero() || began.Before(g.came):
 	case !g.absent.IsZero() && time.Since(g.absent) < lateAfter:
 		g.passed = true
@@ -82,18 +84,23 @@ func (l *loop) surprise(began time.Time) {
 	l.cfg.Surprised(UnadmittedPassage, nil)
 }
 
-// tellSensor reports how the sensor is, if that has changed.
-func (l *loop) tellSensor() {
-	if l.sensing == nil {
-		return
+// tellInputs reports how the inputs are, where that has changed.
+func (l *loop) tellInputs() {
+	for _, c := range Contacts() {
+		var err error
+		switch {
+		case c == Passage && l.sensing != nil:
+			err = l.sensing.fault()
+		case l.readers[c] != nil:
+			err = l.readers[c].fault()
+		}
+		if text(err) == l.told[c] {
+			continue
+		}
+		l.told[c] = text(err)
+		if err != nil {
+			err = l.errorf("%w", err)
+		}
+		l.cfg.InputState(c, err)
 	}
-	err := l.sensing.fault()
-	if text(err) == l.sensed {
-		return
-	}
-	l.sensed = text(err)
-	if err != nil {
-		err = l.errorf("%w", err)
-	}
-	l.cfg.SensorState(err)
 }

@@ -36,18 +36,32 @@ import (
 //	   └───│ refused │──────────────────────────────┘
 //	 time  └─────────┘
 //
-//	any state ── ctx ends, panic ──▶ stopped: inert level, lamps dark
+//	            request to exit                                 alarm on
+//	any state ─────────────────▶ ┌────────┐  any state, exit ───────────▶ ┌────────┐
+//	but fire                     │  exit  │                              │  fire  │
+//	                             └────────┘                              └────────┘
+//	                                 │ pulse over: secured (fault,           │ alarm off: fault, and by
+//	                                 ▼ where the relay does not close)       ▼ its inert level to secured
+//
+//	any state ── ctx ends, panic ──▶ stopped: inert level, on fire that of the fire; lamps dark
 type loop struct {
 	*Gate
 	ticker *time.Ticker
 
-	closeBy time.Time // while open: when the watch is to close the lane
-	guest   guest     // of the newest admission
+	closeBy   time.Time // while open: when the watch is to close the lane
+	latest    time.Time // while open: by when it must be shut, whoever it is open for
+	openUntil time.Time // while open for an admission: when its pulse is over
+	guest     guest     // of the newest admission
 
-	passages <-chan time.Time // nil where no sensor is wired
-	sensed   string           // what SensorState was told
-	lit      map[Output]bool  // the level wanted of each lamp
-	wrong    map[Output]error // what was reported of each output
+	burning       bool      // the fire alarm that the loop acted on
+	leaving, left time.Time // when people were last let out, from and until; left is zero while they are
+
+	passages <-chan time.Time   // nil where no sensor is wired
+	asks     <-chan struct{}    // somebody wants out
+	alarms   <-chan struct{}    // nil where no fire contact is wired
+	told     map[Contact]string // what InputState was told
+	lit      map[Output]bool    // the level wanted of each lamp
+	wrong    map[Output]error   // what was reported of each output
 }
 
 // step is a state at work; it returns the next, nil for stopped.
@@ -67,9 +81,14 @@ func newLoop(g *Gate) *loop {
 		Gate:  g,
 		lit:   map[Output]bool{Green: true, Red: true}, // not known: to be put out
 		wrong: map[Output]error{Relay: errUnconfirmed},
+		asks:  g.asked,
+		told:  make(map[Contact]string),
 	}
 	if g.sensing != nil {
 		l.passages = g.sensing.passages
+	}
+	if g.alarm != nil {
+		l.alarms = g.alarm.changed
 	}
 	return l
 }
@@ -84,7 +103,7 @@ func (l *loop) run(ctx context.Context) (err error) {
 	l.ticker = time.NewTicker(tick)
 	defer l.ticker.Stop()
 	l.beat()
-	for next := l.fault(errUnconfirmed); next != nil; {
+	for next := step(l.begin); next != nil; {
 		next = next(ctx)
 	}
 	return nil
@@ -103,29 +122,30 @@ func (l *loop) fault(cause error) step {
 			}
 			cause = err
 			l.report(Relay, cause)
-			if !l.outOfService(ctx, pause) {
-				return nil
+			if next, over := l.outOfService(ctx, pause); !over {
+				return next
 			}
 		}
 	}
 }
 
-// outOfService answers everybody with ErrFault for a while; false when ctx ended.
-func (l *loop) outOfService(ctx context.Context, pause time.Duration) bool {
-	over := time.NewTimer(pause)
-	defer over.Stop()
+// outOfService answers everybody with ErrFault for a while; over is false where another state comes before that.
+func (l *loop) outOfService(ctx context.Context, pause time.Duration) (next step, over bool) {
+	ended := time.NewTimer(pause)
+	defer ended.Stop()
 	for {
-		switch ev := l.await(ctx, over.C, nil); ev.kind {
-		case stop:
-			return false
+		switch ev := l.await(ctx, ended.C, nil); ev.kind {
 		case timeUp:
-			return true
+			return nil, true
+		case stuck: // at fault already
 		case admit:
 			ev.admission.answer(entry.Fault, l.errorf("%w", ErrFault))
 		case refuse:
 			ev.refusal <- l.errorf("%w", ErrFault)
 		case passage:
 			l.surprise(ev.began)
+		default:
+			return l.overruled(ev), false
 		}
 	}
 }
@@ -133,10 +153,6 @@ func (l *loop) outOfService(ctx context.Context, pause time.Duration) bool {
 func (l *loop) secured(ctx context.Context) step {
 	for {
 		switch ev := l.await(ctx, nil, nil); ev.kind {
-		case stop:
-			return nil
-		case stuck:
-			return l.fault(l.errorf("%w", ErrStuck))
 		case admit:
 			if l.spend(ev.admission) {
 				return l.open(ev.admission)
@@ -146,6 +162,8 @@ func (l *loop) secured(ctx context.Context) step {
 			return l.refused
 		case passage:
 			l.surprise(ev.began)
+		default:
+			return l.overruled(ev)
 		}
 	}
 }
@@ -156,10 +174,6 @@ func (l *loop) refused(ctx context.Context) step {
 	defer over.Stop()
 	for {
 		switch ev := l.await(ctx, over.C, nil); ev.kind {
-		case stop:
-			return nil
-		case stuck:
-			return l.fault(l.errorf("%w", ErrStuck))
 		case timeUp:
 			l.lamp(Red, false)
 			return l.secured
@@ -172,6 +186,8 @@ func (l *loop) refused(ctx context.Context) step {
 			over.Reset(l.cfg.Refusal)
 		case passage:
 			l.surprise(ev.began)
+		default:
+			return l.overruled(ev)
 		}
 	}
 }
@@ -181,14 +197,13 @@ func (l *loop) open(a *admission) step {
 	return func(ctx context.Context) step {
 		l.serving.Store(a)
 		pulse := l.pulse(a.grant)
-		// The line may move at any time within a slow call, so MaxActive counts from before it.
-		latest := time.Now().Add(longestPulse)
 		l.welcome(a.grant)
-		if err := l.relay(true); err != nil {
+		if err := l.rise(); err != nil {
 			return l.fault(err)
 		}
 		opened := time.Now()
-		pulse = min(pulse, latest.Sub(opened))
+		pulse = min(pulse, l.latest.Sub(opened))
+		l.openUntil = opened.Add(pulse)
 		over := time.NewTimer(pulse)
 		defer over.Stop()
 		l.closeBy = time.Now().Add(pulse + lateness)
@@ -199,10 +214,6 @@ func (l *loop) open(a *admission) step {
 
 		for {
 			switch ev := l.await(ctx, over.C, a.ctx.Done()); ev.kind {
-			case stop:
-				return nil
-			case stuck:
-				return l.fault(l.errorf("%w", ErrStuck))
 			case timeUp, cancelled:
 				return l.close
 			case admit:
@@ -211,6 +222,8 @@ func (l *loop) open(a *admission) step {
 				ev.refusal <- l.errorf("%w", ErrBusy)
 			case passage:
 				l.walked(ev.began)
+			default:
+				return l.overruled(ev)
 			}
 		}
 	}
@@ -221,8 +234,7 @@ func (l *loop) close(ctx context.Context) step {
 	if err := l.relay(false); err != nil {
 		return l.fault(err)
 	}
-	l.closeBy = time.Time{}
-	l.beat()
+	l.shut()
 	a := l.serving.Load()
 	awaited := a != nil && a.ctx.Err() == nil && l.guest.watched && !l.guest.passed
 	if !awaited {
@@ -243,10 +255,6 @@ func (l *loop) awaited(a *admission) step {
 		defer over.Stop()
 		for {
 			switch ev := l.await(ctx, over.C, a.ctx.Done()); ev.kind {
-			case stop:
-				return nil
-			case stuck:
-				return l.fault(l.errorf("%w", ErrStuck))
 			case cancelled:
 				l.answer(entry.PassageUnknown, nil)
 				return l.secured
@@ -262,6 +270,8 @@ func (l *loop) awaited(a *admission) step {
 					l.answer(entry.Passed, nil)
 					return l.secured
 				}
+			default:
+				return l.overruled(ev)
 			}
 		}
 	}
@@ -269,14 +279,15 @@ func (l *loop) awaited(a *admission) step {
 
 // stopped leaves the lane at its inert level, whatever ended the loop with err, and answers the last admission.
 func (l *loop) stopped(err error) error {
-	relay := l.drive(Relay, l.cfg.Inert.relay())
+	rest := l.atRest()
+	relay := l.drive(Relay, rest.relay())
 	for try := 1; relay != nil && try < stopTries; try++ {
 		time.Sleep(firstPause)
-		relay = l.drive(Relay, l.cfg.Inert.relay())
+		relay = l.drive(Relay, rest.relay())
 	}
 	if relay != nil {
 		err = errors.Join(err, l.errorf("%w: the inert level (%s) was not taken at the end: %w",
-			ErrFault, l.cfg.Inert, relay))
+			ErrFault, rest, relay))
 	}
 	if err != nil {
 		l.answer(entry.Fault, err)

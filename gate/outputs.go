@@ -18,6 +18,15 @@ func (l *loop) relay(active bool) error {
 	return nil
 }
 
+// rise opens the lane. By latest it must be shut again, counted from before the first call since the line may move at any
+// time within a slow one.
+func (l *loop) rise() error {
+	if l.latest.IsZero() {
+		l.latest = time.Now().Add(longestPulse)
+	}
+	return l.relay(true)
+}
+
 // rest brings the lane through its inert level to the secured one: known to be shut, lamps dark.
 func (l *loop) rest() error {
 	inert := l.cfg.Inert.relay()
@@ -27,11 +36,16 @@ func (l *loop) rest() error {
 			err = errors.Join(err, l.relay(inert))
 		}
 	}
-	l.closeBy = time.Time{}
-	l.beat()
+	l.shut()
 	l.lamp(Green, false)
 	l.lamp(Red, false)
 	return err
+}
+
+// shut notes that the pulse is over.
+func (l *loop) shut() {
+	l.closeBy, l.latest, l.openUntil = time.Time{}, time.Time{}, time.Time{}
+	l.beat()
 }
 
 // lamp drives a lamp that is not at that level. Its failure is reported, and tried again at each tick.

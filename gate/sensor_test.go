@@ -34,7 +34,7 @@ func onTurnstile(t *testing.T) *turnstile {
 	t.Helper()
 	s := &turnstile{bench: &bench{t: t, board: gatetest.New(gatetest.Config{}), began: time.Now(), ran: make(chan error, 1)}}
 	s.start(gate.Config{
-		Sensor: s.board.Sensor("north"), Passage: awaited,
+		Inputs: map[gate.Contact]gate.Input{gate.Passage: s.board.Input("north", gate.Passage)}, Passage: awaited,
 		Surprised: func(x gate.Surprise, of *entry.Grant) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func onTurnstile(t *testing.T) *turnstile {
 			}
 			s.surprises = append(s.surprises, string(x))
 		},
-		SensorState: func(err error) {
+		InputState: func(_ gate.Contact, err error) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.sensor = append(s.sensor, fmt.Sprint(err))
@@ -227,15 +227,15 @@ func TestSensorThatFails(t *testing.T) {
 			func(b *gatetest.Board) {
 				b.Fail("north", gatetest.Passage, gatetest.FailNothingMoved, gatetest.Lasting)
 			},
-			func(b *gatetest.Board) { b.Clear("north", gatetest.Passage) }, gate.ErrSensor,
+			func(b *gatetest.Board) { b.Clear("north", gatetest.Passage) }, gate.ErrInput,
 		},
 		"hangs": {
 			func(b *gatetest.Board) { b.Fail("north", gatetest.Passage, gatetest.Hang, gatetest.Lasting) },
-			func(b *gatetest.Board) { b.Clear("north", gatetest.Passage) }, gate.ErrSensor,
+			func(b *gatetest.Board) { b.Clear("north", gatetest.Passage) }, gate.ErrInput,
 		},
 		"is stuck": {
 			func(b *gatetest.Board) { b.SetPassing("north", true) },
-			func(b *gatetest.Board) { b.SetPassing("north", false) }, gate.ErrSensorStuck,
+			func(b *gatetest.Board) { b.SetPassing("north", false) }, gate.ErrInputStuck,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -384,7 +384,7 @@ func TestBouncingContact(t *testing.T) {
 func TestSensorNeedsAPassageTime(t *testing.T) {
 	board := gatetest.New(gatetest.Config{})
 	for _, d := range []time.Duration{0, gate.MinPassage - 1, gate.MaxPassage + 1} {
-		if _, err := gate.New(gate.Config{Lane: "north", Sensor: board.Sensor("north"), Passage: d}, board.Lines("north")); !errors.Is(err, gate.ErrConfig) {
+		if _, err := gate.New(gate.Config{Lane: "north", Inputs: map[gate.Contact]gate.Input{gate.Passage: board.Input("north", gate.Passage)}, Passage: d}, board.Lines("north")); !errors.Is(err, gate.ErrConfig) {
 			t.Errorf("%v: %v", d, err)
 		}
 	}

@@ -26,12 +26,22 @@ func (g *Gate) watch(ctx context.Context, done <-chan error) error {
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	stopping := ctx.Done()
+	var rang <-chan struct{}
+	if g.alarm != nil {
+		rang = g.alarm.rang
+	}
+	hangs := false
 	for {
 		select {
 		case err := <-done:
 			return err
 		case due := <-g.beats:
 			late.Reset(time.Until(due))
+			hangs = false
+		case <-rang:
+			if hangs {
+				g.cfg.State(g.rescue()) // the loop cannot
+			}
 		case <-stopping:
 			stopping = nil
 			late.Reset(patience)
@@ -40,6 +50,7 @@ func (g *Gate) watch(ctx context.Context, done <-chan error) error {
 				late.Reset(time.Until(due))
 				continue
 			}
+			hangs = true
 			err := g.rescue()
 			if ctx.Err() != nil {
 				return err
@@ -65,7 +76,7 @@ func (g *Gate) reported() (due time.Time, ok bool) {
 func (g *Gate) rescue() error {
 	driven := make(chan error, 1)
 	go func() {
-		err := g.drive(Relay, g.cfg.Inert.relay())
+		err := g.drive(Relay, g.atRest().relay())
 		// Told after the level was driven, however late that is: the loop must not trust what it drove before.
 		g.takeOver()
 		driven <- err
@@ -83,7 +94,7 @@ func (g *Gate) rescue() error {
 	if err != nil {
 		err = g.errorf("%w and may stand open: %w; cut its power and restart the kiosk", ErrStuck, err)
 	} else {
-		err = g.errorf("%w; the relay was driven to its inert level (%s) past it", ErrStuck, g.cfg.Inert)
+		err = g.errorf("%w; the relay was driven to its inert level (%s) past it", ErrStuck, g.atRest())
 	}
 	if a := g.serving.Load(); a != nil {
 		a.answer(entry.Fault, err)

@@ -49,12 +49,12 @@ type Board struct {
 	cfg Config
 
 	mu       sync.Mutex
-	levels   map[output]bool // of the outputs, and of the passage contacts
+	levels   map[output]bool // of the outputs and of the inputs
 	edges    []Edge
 	first    Mark          // of edges[0]
 	changed  chan struct{} // closed and replaced at each edge, and when a client is gone
 	faults   map[output]*fault
-	readings map[string]int // of the passage contact, by lane
+	readings map[output]int // of the inputs
 	closed   bool
 	server   *net.UnixListener
 	clients  map[*net.UnixConn]struct{}
@@ -66,7 +66,7 @@ func New(cfg Config) *Board {
 	return &Board{
 		cfg:      cfg,
 		levels:   make(map[output]bool),
-		readings: make(map[string]int),
+		readings: make(map[output]int),
 		changed:  make(chan struct{}),
 		faults:   make(map[output]*fault),
 		clients:  make(map[*net.UnixConn]struct{}),

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Gatehouse authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gatetest is a simulated board of relays and lamps that outlives the kiosk that drives it.
+// Package gatetest is a simulated board of relays, lamps and contacts that outlives the kiosk that drives it.
 //
 // A [Board] keeps the level of every output of every lane and a record of each change. It is
 // reached in the same process by [Board.Lines], or over a unix socket by [Dial]: then it lives in the

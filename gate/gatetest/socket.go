@@ -27,7 +27,7 @@ type request struct {
 }
 
 type reply struct {
-	Active bool   `json:"active,omitempty"` // of a passage contact, which is read
+	Active bool   `json:"active,omitempty"` // of an input, which is read
 	Error  string `json:"error,omitempty"`
 }
 
@@ -113,7 +113,7 @@ func (b *Board) serve(c *net.UnixConn) {
 		}
 		req, err := readRequest(line)
 		rep := b.do(req, err, at)
-		if o := (output{req.Lane, req.Output}); err == nil && o.out != Passage && !slices.Contains(seen, o) {
+		if o := (output{req.Lane, req.Output}); err == nil && !isInput(o.out) && !slices.Contains(seen, o) {
 			seen = append(seen, o)
 		}
 		if send(c, rep) != nil {
@@ -126,8 +126,8 @@ func (b *Board) serve(c *net.UnixConn) {
 func (b *Board) do(req request, err error, at time.Time) (rep reply) {
 	switch {
 	case err != nil:
-	case req.Output == Passage:
-		rep.Active, err = b.passing(req.Lane)
+	case isInput(req.Output):
+		rep.Active, err = b.contact(output{req.Lane, req.Output})
 	default:
 		err = b.drive(output{req.Lane, req.Output}, req.Active, at)
 	}
@@ -165,7 +165,7 @@ func (b *Board) WaitAlone(ctx context.Context) error {
 }
 
 func known(r request) bool {
-	return r.Lane != "" && (r.Output == Passage || slices.Contains(gate.Outputs(), r.Output))
+	return r.Lane != "" && (isInput(r.Output) || slices.Contains(gate.Outputs(), r.Output))
 }
 
 func send(c *net.UnixConn, message any) error {

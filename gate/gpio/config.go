@@ -6,6 +6,7 @@ package gpio
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"gatehouse/gate"
 )
@@ -19,8 +20,36 @@ type Config struct {
 	Relay Line `yaml:"relay"`
 	Green Line `yaml:"green"`
 	Red   Line `yaml:"red"`
-	// Passage is the passage contact, active while somebody walks through. Without a name none is wired.
+	// Passage is the passage contact, active while somebody walks through; Exit asks to be let out; Fire is active during a
+	// fire alarm. One without a name is not wired. Wire Fire so that a cut wire is an alarm.
 	Passage Input `yaml:"passage"`
+	Exit    Input `yaml:"exit"`
+	Fire    Input `yaml:"fire"`
+}
+
+// Input gives the wiring of an input.
+func (c Config) Input(of gate.Contact) Input {
+	switch of {
+	case gate.Passage:
+		return c.Passage
+	case gate.Exit:
+		return c.Exit
+	case gate.Fire:
+		return c.Fire
+	}
+	return Input{}
+}
+
+// Names lists the lines that are wired.
+func (c Config) Names() []string {
+	var names []string
+	for _, o := range gate.Outputs() {
+		names = append(names, c.line(o).Name)
+	}
+	for _, in := range gate.Contacts() {
+		names = append(names, c.Input(in).Name)
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }
 
 // Input is one line of the chip that is read.
@@ -84,11 +113,6 @@ func (c Config) Check() error {
 	if c.Relay.Name == "" {
 		return fmt.Errorf("gpio: %w: the relay has no line; set relay.line to a line of the chip (gpioinfo lists them)", ErrConfig)
 	}
-	switch c.Passage.Pull {
-	case "", "up", "down":
-	default:
-		return fmt.Errorf("gpio: %w: passage.pull is %q; write up or down, or leave it out", ErrConfig, c.Passage.Pull)
-	}
 	used := make(map[string]string)
 	take := func(name, what string) error {
 		if other, twice := used[name]; twice && name != "" {
@@ -102,5 +126,17 @@ func (c Config) Check() error {
 			return err
 		}
 	}
-	return take(c.Passage.Name, "passage")
+	for _, of := range gate.Contacts() {
+		in := c.Input(of)
+		switch {
+		case in.Pull != "" && in.Pull != "up" && in.Pull != "down":
+			return fmt.Errorf("gpio: %w: %s.pull is %q; write up or down, or leave it out", ErrConfig, of, in.Pull)
+		case in.Name == "" && in != Input{}:
+			return fmt.Errorf("gpio: %w: %s has no line; set %s.line to a line of the chip (gpioinfo lists them), or leave %s out", ErrConfig, of, of, of)
+		}
+		if err := take(in.Name, string(of)); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Gatehouse authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package gpio drives the outputs of a lane through lines of a GPIO chip of the Linux kernel (the
+// Package gpio drives the outputs and reads the inputs of a lane through lines of a GPIO chip of the Linux kernel (the
 // character device /dev/gpiochipN, uAPI v2 of Linux 5.10), by periph's gpioioctl and nothing else of
 // periph: its other drivers write registers behind the kernel's back.
 //
@@ -24,5 +24,5 @@
 //
 // Open moves nothing, and neither does Close: a line that is released keeps its level or becomes an
 // input, as the kernel's driver likes it. The inert level is the gate's business. There are no
-// inputs here yet, and no chips whose lines have no names.
+// chips whose lines have no names here.
 package gpio

@@ -40,6 +40,8 @@ func inspect(d description, cfg Config) error {
 	for _, o := range gate.Outputs() {
 		look(string(o), cfg.line(o).Name)
 	}
-	look("passage", cfg.Passage.Name)
+	for _, in := range gate.Contacts() {
+		look(string(in), cfg.Input(in).Name)
+	}
 	return errors.Join(errs...)
 }
