@@ -51,19 +51,19 @@ func (k *kiosk) listen() (*api, error) {
 func (a *api) serve(ctx context.Context) error {
 	read, act := http.NewServeMux(), http.NewServeMux()
 	read.HandleFunc("GET /v1/status", a.getStatus)
-	read.HandleFunc("GET /v1/ledger/check", a.getLedgerCheck)
-	read.HandleFunc("GET /v1/events", a.getEvents)
-	read.HandleFunc("POST /v1/explain", a.discreet(a.postExplain))
-	read.HandleFunc("GET /v1/trust", a.getTrust)
-	read.HandleFunc("POST /v1/revoked", a.discreet(a.postRevoked))
+	read.HandleFunc("GET /v1/ledger/check", a.withStores(a.getLedgerCheck))
+	read.HandleFunc("GET /v1/events", a.withStores(a.getEvents))
+	read.HandleFunc("POST /v1/explain", a.withStores(a.discreet(a.postExplain)))
+	read.HandleFunc("GET /v1/trust", a.withStores(a.getTrust))
+	read.HandleFunc("POST /v1/revoked", a.withStores(a.discreet(a.postRevoked)))
 	read.HandleFunc("GET /v1/lines", a.getLines)
 	read.HandleFunc("GET /v1/tap", a.getTap)
-	act.HandleFunc("POST /v1/import", a.postImport)
-	act.HandleFunc("POST /v1/ledger/accept-loss", a.postAcceptLoss)
-	act.HandleFunc("POST /v1/tap", a.postTap)
-	act.HandleFunc("POST /v1/lanes/{lane}/open", a.obeyed(func(ctx context.Context, l *lane, by, why string) (uint64, error) { return l.order(ctx, by, why) }))
-	act.HandleFunc("POST /v1/lanes/{lane}/close", a.postClosing(entry.EventClosed))
-	act.HandleFunc("POST /v1/lanes/{lane}/release", a.postClosing(entry.EventReleased))
+	act.HandleFunc("POST /v1/import", a.withStores(a.postImport))
+	act.HandleFunc("POST /v1/ledger/accept-loss", a.withStores(a.postAcceptLoss))
+	act.HandleFunc("POST /v1/tap", a.withStores(a.postTap))
+	act.HandleFunc("POST /v1/lanes/{lane}/open", a.withStores(a.obeyed(func(ctx context.Context, l *lane, by, why string) (uint64, error) { return l.order(ctx, by, why) })))
+	act.HandleFunc("POST /v1/lanes/{lane}/close", a.withStores(a.postClosing(entry.EventClosed)))
+	act.HandleFunc("POST /v1/lanes/{lane}/release", a.withStores(a.postClosing(entry.EventReleased)))
 	group, ctx := errgroup.WithContext(ctx)
 	for _, s := range []struct {
 		socket *socket
@@ -86,6 +86,17 @@ func (a *api) serve(ctx context.Context) error {
 		})
 	}
 	return group.Wait()
+}
+
+// withStores answers only while the stores are open.
+func (a *api) withStores(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if !a.kiosk.isOpen() {
+			reply(w, http.StatusServiceUnavailable, client.Failure{Error: "device: the stores of this kiosk are not open; see gatehouse status"})
+			return
+		}
+		h(w, r)
+	}
 }
 
 // report tells what is wrong with the sockets.
@@ -200,12 +211,15 @@ func readBundle(r io.Reader, size int64) (*fleet.Bundle, error) {
 
 // status is the kiosk now.
 func (k *kiosk) status() client.Status {
-	k.observe()
-	last, _ := k.ledger.Last() // what is wrong with it was observed
-	s := client.Status{
-		Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk, Version: Version(), Started: k.started, Data: k.data(), Clock: clockOf(k.time.moment()),
-		Ledger: client.Ledger{ID: k.ledger.ID(), Events: last, Commits: k.ledger.Commits()}, Conditions: k.health.conditions(),
+	s := client.Status{Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk, Version: Version(), Started: k.started,
+		Data: client.Data{Freshness: "none", Documents: []client.Document{}}}
+	if k.isOpen() {
+		k.observe()
+		last, _ := k.ledger.Last() // what is wrong with it was observed
+		s.Data, s.Clock = k.data(), clockOf(k.time.moment())
+		s.Ledger = client.Ledger{ID: k.ledger.ID(), Events: last, Commits: k.ledger.Commits()}
 	}
+	s.Conditions = k.health.conditions()
 	for _, l := range k.lanes {
 		lane := l.status()
 		s.Lanes = append(s.Lanes, lane)

@@ -45,6 +45,7 @@ type Config struct {
 
 	venueKey []byte
 	noSync   bool                            // leaves out the ledger's fsync: for benchmarks only
+	reopen   time.Duration                   // in place of firstReopen: for tests only
 	upkeep   time.Duration                   // in place of upkeepPeriod: for tests only
 	ledger   func(entry.Ledger) entry.Ledger // what the lanes record in, over the ledger: for tests only
 }
@@ -55,6 +56,10 @@ type LaneConfig struct {
 	Inert   gate.Inert     `yaml:"inert"`   // secured (default) or released
 	Pulse   entry.Duration `yaml:"pulse"`   // where the signed config gives none; 500ms if absent
 	Refusal entry.Duration `yaml:"refusal"` // how long the red lamp is lit; 1.5s if absent
+	// ExitPulse is how long a request to exit opens the lane, 3s if absent; it goes with gpio.exit. OnFire is the lane's level
+	// during a fire alarm, released (default) or secured; it goes with gpio.fire.
+	ExitPulse entry.Duration `yaml:"exit_pulse"`
+	OnFire    gate.Inert     `yaml:"on_fire"`
 	// PassageTimeout is how long a guest may take to walk through, and TurnstileWait how long the turnstile itself waits
 	// before it locks again. Both go with gpio.passage, and the first is at least 2 s longer: a use must not be given back to
 	// somebody who can still go in.
@@ -169,14 +174,12 @@ func (c *Config) check() (path string, err error) {
 			return at + ".scanner.port", errors.New("two lanes share this scanner")
 		}
 		names[l.Name], ports[port] = true, true
-		for _, o := range []gpio.Line{l.GPIO.Relay, l.GPIO.Green, l.GPIO.Red, {Name: l.GPIO.Passage.Name}} {
-			line := chipLine{cmp.Or(l.GPIO.Chip, "gpiochip0"), o.Name}
+		for _, name := range l.GPIO.Names() {
+			line := chipLine{cmp.Or(l.GPIO.Chip, "gpiochip0"), name}
 			if other, taken := lines[line]; taken {
-				return at + ".gpio", fmt.Errorf("line %s is lane %s's already; give each its own line", o.Name, other)
+				return at + ".gpio", fmt.Errorf("line %s is lane %s's already; give each its own line", name, other)
 			}
-			if o.Name != "" {
-				lines[line] = l.Name
-			}
+			lines[line] = l.Name
 		}
 	}
 	return "", nil
@@ -204,7 +207,7 @@ func (l *LaneConfig) check() (field string, err error) {
 	for _, t := range []struct {
 		field string
 		value entry.Duration
-	}{{"pulse", l.Pulse}, {"refusal", l.Refusal}} {
+	}{{"pulse", l.Pulse}, {"refusal", l.Refusal}, {"exit_pulse", l.ExitPulse}} {
 		if v := time.Duration(t.value); v != 0 && (v < gate.MinPulse || v > gate.MaxActive) {
 			return t.field, fmt.Errorf("%v is not between %v and %v", v, gate.MinPulse, gate.MaxActive)
 		}
@@ -213,6 +216,9 @@ func (l *LaneConfig) check() (field string, err error) {
 		return "gpio", err
 	}
 	if field, err := l.checkPassage(); err != nil {
+		return field, err
+	}
+	if field, err := l.checkWayOut(); err != nil {
 		return field, err
 	}
 	if l.Scanner.Port == "" {

@@ -6,6 +6,7 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +31,8 @@ import (
 type Hardware struct {
 	// Lines opens the outputs of a lane. It is asked again, with pauses, for as long as it fails.
 	Lines func(LaneConfig) (gate.Lines, error)
-	// Sensor opens the passage contact of a lane that has one. It is asked again, with pauses, for as long as it fails.
-	Sensor func(LaneConfig) (gate.Sensor, error)
+	// Input opens a contact of a lane that has it. It is asked again, with pauses, for as long as it fails.
+	Input func(LaneConfig, gate.Contact) (gate.Input, error)
 	// Chips lists the GPIO chips, for a technician; nil where there are none.
 	Chips func() ([]gpio.Chip, error)
 	Clock Clock
@@ -40,10 +41,10 @@ type Hardware struct {
 // Board is the real hardware: a GPIO chip of the kernel and the system's clock.
 func Board() Hardware {
 	return Hardware{
-		Lines:  func(l LaneConfig) (gate.Lines, error) { return gpio.Open(l.GPIO) },
-		Sensor: func(l LaneConfig) (gate.Sensor, error) { return gpio.OpenSensor(l.GPIO) },
-		Chips:  gpio.Chips,
-		Clock:  SystemClock(),
+		Lines: func(l LaneConfig) (gate.Lines, error) { return gpio.Open(l.GPIO) },
+		Input: func(l LaneConfig, c gate.Contact) (gate.Input, error) { return gpio.OpenInput(l.GPIO, c) },
+		Chips: gpio.Chips,
+		Clock: SystemClock(),
 	}
 }
 
@@ -57,16 +58,19 @@ type kiosk struct {
 	trust   *cache.Trust
 	ledger  *record
 	decider *entry.Decider
+	opened  chan struct{} // closed when time, trust, ledger and decider are there
 	lanes   []*lane
 	started time.Time
 	began   time.Duration // how long the machine had run then
 }
 
-// Run runs the kiosk until ctx ends and leaves every lane inert. It returns an error where the kiosk cannot work at all:
-// a store that another process holds or a newer version wrote, a disk that cannot be written. A lane whose hardware is missing is reported and tried
-// again, and the others work.
+// Run runs the kiosk until ctx ends and leaves every lane inert. People are let out from the first moment, whatever comes of
+// the rest; they are let in when the stores are open. Where these cannot be opened Run tries again for as long as somebody
+// can be let out meanwhile, and else returns the error: a disk that cannot be written, a store that a newer version wrote.
+// It returns at once where another daemon holds the stores. A lane whose hardware is missing is reported and tried again,
+// and the others work.
 func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err error) {
-	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock, log), started: hw.Clock.Wall()}
+	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock, log), started: hw.Clock.Wall(), opened: make(chan struct{})}
 	k.began = k.health.elapsed()
 	for _, l := range cfg.Lanes {
 		ln, err := newLane(k, l)
@@ -75,37 +79,85 @@ func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err er
 		}
 		k.lanes = append(k.lanes, ln)
 	}
-	if err := k.openStores(); err != nil {
-		k.restLanes()
-		return err
-	}
-	defer func() { err = errors.Join(err, k.trust.Close(), k.ledger.Close()) }()
-	k.raiseFloor() // before anything is admitted: a ledger that is lost from here on leaves a trace
-	believes := k.trust.Believed().Marks != nil
-	if !believes {
-		k.takeUp(ctx)
-	}
-
 	group, ctx := errgroup.WithContext(ctx)
-	if believes {
-		group.Go(func() error { k.takeUp(ctx); return nil })
-	}
-	api, err := k.listen()
-	if err != nil {
-		k.restLanes()
-		return err
-	}
-	group.Go(func() error { return api.serve(ctx) })
-	group.Go(func() error { return k.keepUp(ctx) })
 	for _, l := range k.lanes {
 		group.Go(func() error { return l.run(ctx) })
 	}
-	k.log.Info("kiosk started", "venue", cfg.Venue, "kiosk", cfg.Kiosk, "lanes", len(k.lanes), "version", Version())
-	notify(log, daemon.SdNotifyReady)
+	group.Go(func() error { return k.feed(ctx) })
+	group.Go(func() error { return k.work(ctx) })
 	err = group.Wait()
+	if k.isOpen() {
+		err = errors.Join(err, k.trust.Close(), k.ledger.Close())
+	} else {
+		k.restLanes() // whose lines may not have been opened
+	}
 	notify(log, daemon.SdNotifyStopping)
 	k.log.Info("kiosk stopped", "venue", cfg.Venue, "kiosk", cfg.Kiosk)
 	return err
+}
+
+// work is all that the kiosk does beside letting people out.
+func (k *kiosk) work(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	err := k.openStores()
+	if errors.Is(err, cache.ErrInUse) || err != nil && !k.cfg.letsOut() {
+		return err
+	}
+	api, apiErr := k.listen()
+	if apiErr != nil {
+		if err == nil {
+			err = errors.Join(k.trust.Close(), k.ledger.Close())
+		}
+		return errors.Join(apiErr, err)
+	}
+	group.Go(func() error { return api.serve(ctx) })
+	if err != nil {
+		notify(k.log, daemon.SdNotifyReady)
+		if !k.openLater(ctx, err) {
+			return group.Wait()
+		}
+	}
+	k.raiseFloor() // before anything is admitted: a ledger that is lost from here on leaves a trace
+	if k.trust.Believed().Marks == nil {
+		k.takeUp(ctx)
+	} else {
+		group.Go(func() error { k.takeUp(ctx); return nil })
+	}
+	close(k.opened)
+	group.Go(func() error { return k.keepUp(ctx) })
+	k.log.Info("kiosk started", "venue", k.cfg.Venue, "kiosk", k.cfg.Kiosk, "lanes", len(k.lanes), "version", Version())
+	notify(k.log, daemon.SdNotifyReady)
+	return group.Wait()
+}
+
+// Pauses between tries of stores that cannot be opened.
+const (
+	firstReopen = 5 * time.Second
+	lastReopen  = time.Minute
+)
+
+// openLater tries to open the stores until that succeeds or ctx ends. Meanwhile nobody is let in.
+func (k *kiosk) openLater(ctx context.Context, err error) bool {
+	for wait := cmp.Or(k.cfg.reopen, firstReopen); ; wait = min(2*wait, lastReopen) {
+		k.health.set(condition.Stores, fmt.Errorf("%w; people are let out, and nobody in", err))
+		if pause(ctx, wait); ctx.Err() != nil {
+			return false
+		}
+		if err = k.openStores(); err == nil {
+			k.health.set(condition.Stores, nil)
+			return true
+		}
+	}
+}
+
+// isOpen tells whether the stores are open.
+func (k *kiosk) isOpen() bool {
+	select {
+	case <-k.opened:
+		return true
+	default:
+		return false
+	}
 }
 
 // takeUp looks into the bundle of the config. A kiosk that has believed something does not wait for that: at most starts
@@ -151,8 +203,8 @@ func (k *kiosk) openStores() (err error) {
 // restLanes drives the inert level of every lane that can be reached, for a kiosk that cannot start.
 func (k *kiosk) restLanes() {
 	for _, l := range k.lanes {
-		if err := l.rest(); err != nil {
-			k.log.Error("lane not brought to rest", "lane", l.cfg.Name, "error", err)
+		if err := restLane(l.cfg, k.hw); err != nil {
+			l.log.Error("lane not brought to rest", "error", err)
 		}
 	}
 }

@@ -33,7 +33,7 @@ type bench struct {
 	client  *client.Client
 	log     *logBuffer
 	lines   func(LaneConfig) (gate.Lines, error)
-	sensor  func(LaneConfig) (gate.Sensor, error)
+	input   func(LaneConfig, gate.Contact) (gate.Input, error)
 	clock   Clock
 
 	stop context.CancelFunc
@@ -49,6 +49,7 @@ func newBench(tb testing.TB) *bench {
 	b.clock.Synced = func() bool { return true }
 	b.scanner = scannertest.New(filepath.Join(dir, "scanner"), "\r")
 	b.lines = func(l LaneConfig) (gate.Lines, error) { return b.board.Lines(l.Name), nil }
+	b.input = func(l LaneConfig, c gate.Contact) (gate.Input, error) { return b.board.Input(l.Name, c), nil }
 	b.cfg = Config{
 		Venue: "arena", Kiosk: "gate-1", Root: b.venue.root(), State: filepath.Join(dir, "state"), Run: filepath.Join(dir, "run"),
 		Lanes: []LaneConfig{{Name: "in-1", Pulse: entry.Duration(testPulse), Scanner: ScannerConfig{Port: b.scanner.Path(), SameCode: -1},
@@ -89,7 +90,7 @@ func (b *bench) run() {
 	b.stop, b.done = stop, make(chan error, 1)
 	done := b.done
 	go func() {
-		done <- Run(ctx, b.cfg, Hardware{Lines: b.lines, Sensor: b.sensor, Clock: b.clock}, slog.New(slog.NewTextHandler(b.log, nil)))
+		done <- Run(ctx, b.cfg, Hardware{Lines: b.lines, Input: b.input, Clock: b.clock}, slog.New(slog.NewTextHandler(b.log, nil)))
 	}()
 }
 

@@ -39,7 +39,9 @@ type lane struct {
 	surprises chan surprise
 	orders    chan order
 	closing   closing
-	tapped    atomic.Bool       // a technician looks at what the scanner sends
+	tapped    atomic.Bool // a technician looks at what the scanner sends
+	out       *wayOut
+	pulse     heartbeat
 	last      [2]entry.Decision // the newest admission and the one before; of the answering goroutine alone
 	opened    func(time.Time)   // what is to be done when the relay has risen for it; given to the gate with the grant
 
@@ -58,7 +60,7 @@ const inService = "in service"
 
 func newLane(k *kiosk, cfg LaneConfig) (*lane, error) {
 	l := &lane{kiosk: k, cfg: cfg, log: k.log.With("lane", cfg.Name), health: k.health.of(cfg.Name), box: newMailbox(),
-		surprises: make(chan surprise, maxSurprises), orders: make(chan order)}
+		surprises: make(chan surprise, maxSurprises), orders: make(chan order), out: newWayOut()}
 	l.now = client.Lane{Name: cfg.Name, Outcomes: map[string]uint64{}}
 	var err error
 	reads := cfg.Scanner.config()
@@ -83,7 +85,13 @@ const (
 func (l *lane) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return l.keep(ctx, condition.Gate, l.serve) })
+	group.Go(func() error { return l.recordDepartures(ctx) })
 	group.Go(func() error {
+		select {
+		case <-l.kiosk.opened:
+		case <-ctx.Done():
+			return nil
+		}
 		return l.keep(ctx, condition.Scanner, func(ctx context.Context) error { return l.scanner.Run(ctx, l.deliver) })
 	})
 	return group.Wait()
@@ -144,13 +152,12 @@ func (l *lane) serve(ctx context.Context) (err error) {
 		Lane: l.cfg.Name, Pulse: time.Duration(l.cfg.Pulse), Refusal: time.Duration(l.cfg.Refusal), Inert: l.cfg.Inert,
 		State: l.gateState, Opened: func(at time.Time) { l.opened(at) },
 		Passage: time.Duration(l.cfg.PassageTimeout), Surprised: l.surprised,
-		SensorState: func(err error) { l.health.set(condition.Sensor, err) },
+		ExitPulse: time.Duration(l.cfg.ExitPulse), OnFire: l.cfg.OnFire, Departed: l.departed,
+		InputState: l.inputState, Alive: l.pulse.beat,
 	}
-	if l.cfg.HasSensor() {
-		sensor := &sensorLine{open: func() (gate.Sensor, error) { return l.kiosk.hw.Sensor(l.cfg) }}
-		defer func() { err = errors.Join(err, sensor.Close()) }()
-		cfg.Sensor = sensor
-	}
+	inputs, closeInputs := l.inputs()
+	cfg.Inputs = inputs
+	defer func() { err = errors.Join(err, closeInputs()) }()
 	g, err := gate.New(cfg, lines)
 	if err != nil {
 		return err
@@ -158,6 +165,8 @@ func (l *lane) serve(ctx context.Context) (err error) {
 	defer l.serving.Store(false)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
+		l.pulse.run(true)
+		defer l.pulse.run(false)
 		if err := g.Run(ctx); err != nil || ctx.Err() != nil {
 			return err
 		}
@@ -173,13 +182,18 @@ func (l *lane) serve(ctx context.Context) (err error) {
 // attend takes what comes to the lane, one after the other: a late passage before the next scan, which may be of the same
 // pass.
 func (l *lane) attend(ctx context.Context, g *gate.Gate) {
+	select {
+	case <-l.kiosk.opened: // nothing can be decided or written before
+	case <-ctx.Done():
+		return
+	}
 	for {
 		l.recordSurprises(ctx)
 		select {
 		case s := <-l.surprises:
 			l.recordSurprise(ctx, s)
 		case scan := <-l.box:
-			l.answer(ctx, g, scan)
+			l.answer(ctx, g, l.turn(ctx, scan))
 		case o := <-l.orders:
 			l.obey(ctx, g, o)
 		case <-ctx.Done():
@@ -244,7 +258,12 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		l.refuse(ctx, g, entry.ReasonWait)
 		return
 	}
-	if !l.serving.Load() { // the gate failed while the scan waited for its turn
+	switch {
+	case l.out.burns():
+		l.scanner.Forget()
+		l.refuse(ctx, g, entry.ReasonLaneClosed)
+		return
+	case !l.serving.Load(): // the gate failed while the scan waited for its turn
 		l.refuse(ctx, g, entry.ReasonOutOfOrder)
 		return
 	}
@@ -269,7 +288,7 @@ func (l *lane) open(ctx context.Context, g *gate.Gate, dec entry.Decision, noted
 	l.last = [2]entry.Decision{dec, l.last[0]}
 	once := false
 	l.opened = func(at time.Time) { noted(at, nil); once = true }
-	passage, err := g.Admit(ctx, dec.Grant)
+	passage, err := l.admit(ctx, g, dec.Grant)
 	if !once {
 		noted(time.Now(), err)
 	}
@@ -304,7 +323,7 @@ func (l *lane) refuse(ctx context.Context, g *gate.Gate, reason entry.Reason) {
 		l.count(reason, reason.Outcome())
 		l.log.Info("scan", "outcome", reason.Outcome(), "reason", reason)
 	}
-	if err := g.Refuse(ctx); err != nil && ctx.Err() == nil {
+	if err := g.Refuse(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, gate.ErrBusy) {
 		l.log.Warn("red lamp", "error", err)
 	}
 }
@@ -347,13 +366,4 @@ func (l *lane) status() client.Lane {
 		s.Sensor = l.health.text("well", condition.Sensor)
 	}
 	return s
-}
-
-// rest drives the inert level once, for a lane that never came into service.
-func (l *lane) rest() error {
-	lines, err := l.kiosk.hw.Lines(l.cfg)
-	if err != nil {
-		return err
-	}
-	return errors.Join(lines.Drive(gate.Relay, l.cfg.Inert == gate.Released), lines.Close())
 }

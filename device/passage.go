@@ -5,60 +5,10 @@ package device
 
 import (
 	"context"
-	"errors"
-	"sync"
-	"time"
 
 	"gatehouse/entry"
 	"gatehouse/gate"
 )
-
-// HasSensor tells whether a passage contact is wired.
-func (l *LaneConfig) HasSensor() bool { return l.GPIO.Passage.Name != "" }
-
-// sensorLine is the passage contact of a lane, which may be missing now and come later: the lane works without it.
-type sensorLine struct {
-	open func() (gate.Sensor, error)
-
-	mu    sync.Mutex
-	line  gate.Sensor // nil while it is not open
-	wrong error       // why not
-	tried time.Time
-}
-
-// sensorRetry is the pause between two tries to open a contact.
-const sensorRetry = time.Second
-
-// Passing implements gate.Sensor.
-func (s *sensorLine) Passing() (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.line == nil && time.Since(s.tried) >= sensorRetry {
-		s.tried = time.Now()
-		s.line, s.wrong = s.open()
-	}
-	if s.wrong != nil {
-		return false, s.wrong
-	}
-	passing, err := s.line.Passing()
-	if err != nil { // its chip may be gone: opened anew it may be another
-		s.wrong = errors.Join(err, s.line.Close())
-		s.line = nil
-	}
-	return passing, err
-}
-
-// Close implements gate.Sensor.
-func (s *sensorLine) Close() error {
-	if !s.mu.TryLock() { // a reading hangs in its driver
-		return nil
-	}
-	defer s.mu.Unlock()
-	if s.line == nil {
-		return nil
-	}
-	return s.line.Close()
-}
 
 // surprise is a passage that ended no admission, on its way from the gate to the lane's goroutine, with the grant of the
 // admission that it is about.

@@ -30,7 +30,6 @@ func newTurnstile(t *testing.T, with ...func(*bench)) *bench {
 	lane := &b.cfg.Lanes[0]
 	lane.GPIO.Passage = gpio.Input{Name: "sensor0"}
 	lane.PassageTimeout = entry.Duration(time.Second)
-	b.sensor = func(l LaneConfig) (gate.Sensor, error) { return b.board.Sensor(l.Name), nil }
 	b.start()
 	b.importBundle()
 	return b
@@ -178,20 +177,20 @@ func TestLaneWorksOnWithoutItsSensor(t *testing.T) {
 func TestSensorThatComesLater(t *testing.T) {
 	missing := true
 	opened := 0
-	s := &sensorLine{open: func() (gate.Sensor, error) {
+	s := &inputLine{open: func() (gate.Input, error) {
 		opened++
 		if missing {
 			return nil, gpio.ErrNoLine
 		}
-		return gatetest.New(gatetest.Config{}).Sensor("in-1"), nil
+		return gatetest.New(gatetest.Config{}).Input("in-1", gate.Passage), nil
 	}}
 	for range 3 { // it is not tried at every reading
-		if _, err := s.Passing(); err == nil || opened != 1 {
+		if _, err := s.Active(); err == nil || opened != 1 {
 			t.Fatalf("opened %d times, %v", opened, err)
 		}
 	}
 	missing, s.tried = false, time.Time{}
-	if passing, err := s.Passing(); passing || err != nil {
+	if passing, err := s.Active(); passing || err != nil {
 		t.Errorf("it is there: %t, %v", passing, err)
 	}
 	if err := s.Close(); err != nil {

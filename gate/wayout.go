@@ -89,24 +89,45 @@ func (g *Gate) atRest() Inert {
 	return g.cfg.Inert
 }
 
+// Rest leaves a lane that no gate is in charge of at the level it rests at, lamps dark: the inert level or, where cfg has a
+// fire contact and it is active, that of the fire. It is for a program that runs when the one with the gate is gone.
+func Rest(cfg Config, lines Lines) error {
+	g, err := New(cfg, lines)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer g.sense(ctx)()
+	defer cancel()
+	l := newLoop(g)
+	l.meet()
+	return l.stopped(nil)
+}
+
 // metPatience is how long the start waits for the fire contact's level, so that a kiosk that is started again during a fire
 // closes nothing.
 const metPatience = 10 * sensePeriod
 
 // begin is the start.
 func (l *loop) begin(context.Context) step {
-	if l.alarm != nil {
-		hung := time.NewTimer(metPatience)
-		defer hung.Stop()
-		select {
-		case <-l.alarm.met:
-		case <-hung.C:
-		}
-	}
+	l.meet()
 	if l.burning = l.burns(); l.burning {
 		return l.fire
 	}
 	return l.fault(errUnconfirmed)
+}
+
+// meet waits until the fire contact's level is known, if there is one and it can be read.
+func (g *Gate) meet() {
+	if g.alarm == nil {
+		return
+	}
+	hung := time.NewTimer(metPatience)
+	defer hung.Stop()
+	select {
+	case <-g.alarm.met:
+	case <-hung.C:
+	}
 }
 
 // overruled is where the events lead that mean the same in any state.

@@ -42,9 +42,11 @@ func runKiosk(ctx context.Context, config, board string) error {
 		return err
 	}
 	hw := device.Hardware{
-		Lines:  func(l device.LaneConfig) (gate.Lines, error) { return gatetest.Dial(board, l.Name) },
-		Sensor: func(l device.LaneConfig) (gate.Sensor, error) { return gatetest.DialSensor(board, l.Name) },
-		Clock:  h.clock(),
+		Lines: func(l device.LaneConfig) (gate.Lines, error) { return gatetest.Dial(board, l.Name) },
+		Input: func(l device.LaneConfig, c gate.Contact) (gate.Input, error) {
+			return gatetest.DialInput(board, l.Name, c)
+		},
+		Clock: h.clock(),
 	}
 	return device.Run(ctx, cfg, hw, slog.New(slog.NewJSONHandler(os.Stderr, nil)))
 }

@@ -13,12 +13,17 @@ const (
 	Lamp   Code = "GH-202"
 	Sensor Code = "GH-203"
 
+	ExitInput Code = "GH-204"
+	FireInput Code = "GH-205"
+	Fire      Code = "GH-206"
+
 	Record        Code = "GH-301"
 	Ledger        Code = "GH-302"
 	LedgerLost    Code = "GH-303"
 	RecordStalled Code = "GH-304"
 	LedgerGone    Code = "GH-305"
 	Pruning       Code = "GH-306"
+	Stores        Code = "GH-307"
 
 	NoBelief      Code = "GH-401"
 	TrustSetAside Code = "GH-402"
@@ -73,6 +78,24 @@ var table = []Row{
 		Do:      "Walk through once after an admission: a sensor that was only silent is believed again. Check the contact's wiring, gpio.passage of the config and the line's name.",
 	},
 	{
+		Code: ExitInput, Name: "exit contact", PerLane: true, Severity: Error, Delay: 5 * time.Second,
+		Meaning: "The contact by which people ask to leave cannot be relied on. If it cannot be read, nobody is let out by it; if it is stuck, the lane opens again and again, to everybody.",
+		Cause:   "The contact's wire is cut, its polarity is wrong in the config, something presses the button, or its line is missing.",
+		Do:      "Post somebody at the lane. Check the button, its wiring, gpio.exit of the config and the line's name: gpioinfo.",
+	},
+	{
+		Code: FireInput, Name: "fire contact", PerLane: true, Severity: Error, Delay: 5 * time.Second,
+		Meaning: "The fire alarm's contact cannot be read: this kiosk would not notice a fire. The lane works on. What the alarm releases by wire is not touched by this.",
+		Cause:   "The contact's line is missing or held by another program, or the GPIO chip fails.",
+		Do:      "Check the wiring, gpio.fire of the config and the line's name: gpioinfo. Test it with the fire alarm's people.",
+	},
+	{
+		Code: Fire, Name: "fire alarm", PerLane: true, Severity: Error,
+		Meaning: "The fire contact is active. The lane is at its level for a fire and admits nobody, until the alarm ends.",
+		Cause:   "A fire alarm, a test of it, or a cut wire of its contact.",
+		Do:      "Follow the venue's fire plan. If there is no alarm: check the contact's wiring and its polarity in the config (gpio.fire).",
+	},
+	{
 		Code: Record, Name: "record", Severity: Error, DependsOn: []Code{RecordStalled, DiskSpace},
 		Meaning: "The last admission or event could not be written down. Nobody is admitted who is not recorded.",
 		Cause:   "The disk is full, read-only or failing.",
@@ -107,6 +130,12 @@ var table = []Row{
 		Meaning: "Old events and uses of expired passes are not removed, so the record grows. The lanes work on.",
 		Cause:   "The record's file is damaged in a part that was not read otherwise, somebody changed an event, or the disk takes no writes.",
 		Do:      "Run: gatehouse ledger check. If it names an event that was changed, keep the file for the operator. Look at the card: dmesg.",
+	},
+	{
+		Code: Stores, Name: "stores", Severity: Error, DependsOn: []Code{DiskSpace},
+		Meaning: "The kiosk cannot open what it remembers and believes, so it admits nobody. People are let out by exit and fire contacts as ever.",
+		Cause:   "The disk is missing, full, read-only or failing, the state folder belongs to another user, or a newer version wrote it.",
+		Do:      "The text names the file. Look at the disk: findmnt, df -h, dmesg, and see gatehouse doctor. The kiosk tries again every minute; or: systemctl restart gatehoused.",
 	},
 	{
 		Code: NoBelief, Name: "no documents", Severity: Error, DependsOn: []Code{TrustSetAside, Trust},

@@ -64,13 +64,12 @@ func runKiosk(config, board string, at point) error {
 		lines, err := gatetest.Dial(board, l.Name)
 		return mortalLines{lines, at}, err
 	}
-	hw.Sensor = func(l device.LaneConfig) (gate.Sensor, error) {
-		sensor, err := gatetest.DialSensor(board, l.Name)
-		return &mortalSensor{Sensor: sensor, at: at}, err
-	}
-	hw.Sensor = func(l device.LaneConfig) (gate.Sensor, error) {
-		sensor, err := gatetest.DialSensor(board, l.Name)
-		return &mortalSensor{Sensor: sensor, at: at}, err
+	hw.Input = func(l device.LaneConfig, c gate.Contact) (gate.Input, error) {
+		input, err := gatetest.DialInput(board, l.Name, c)
+		if c == gate.Passage {
+			return &mortalSensor{Input: input, at: at}, err
+		}
+		return input, err
 	}
 	return device.Run(context.Background(), cfg, hw, slog.New(slog.NewTextHandler(mortalLog{at}, nil)))
 }
@@ -101,13 +100,13 @@ func (l mortalLines) Drive(o gate.Output, active bool) error {
 
 // mortalSensor is the contact of a lane whose kiosk may die when somebody is through and nothing is settled yet.
 type mortalSensor struct {
-	gate.Sensor
+	gate.Input
 	at     point
 	within atomic.Bool // somebody is in the passage
 }
 
-func (s *mortalSensor) Passing() (bool, error) {
-	passing, err := s.Sensor.Passing()
+func (s *mortalSensor) Active() (bool, error) {
+	passing, err := s.Input.Active()
 	if err == nil && s.within.Swap(passing) && !passing && s.at == beforeSettle {
 		die()
 	}

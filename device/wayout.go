@@ -1,0 +1,302 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package device
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"gatehouse/device/condition"
+	"gatehouse/entry"
+	"gatehouse/gate"
+	"gatehouse/scanner"
+)
+
+func (l *LaneConfig) checkWayOut() (field string, err error) {
+	switch {
+	case l.OnFire != "" && l.OnFire != gate.Secured && l.OnFire != gate.Released:
+		return "on_fire", fmt.Errorf("%q is unknown; write released (people can pass) or secured (the fire release is wired elsewhere)", l.OnFire)
+	case l.OnFire != "" && !l.Has(gate.Fire):
+		return "on_fire", errors.New("means nothing without a fire contact; wire one (gpio.fire) or take it out")
+	case l.ExitPulse != 0 && !l.Has(gate.Exit):
+		return "exit_pulse", errors.New("means nothing without an exit contact; wire one (gpio.exit) or take it out")
+	}
+	return "", nil
+}
+
+// letsOut tells whether somebody can be let out of this kiosk who has no pass.
+func (c *Config) letsOut() bool {
+	for i := range c.Lanes {
+		if l := &c.Lanes[i]; l.Has(gate.Exit) || l.Has(gate.Fire) {
+			return true
+		}
+	}
+	return false
+}
+
+// maxDepartures of a lane wait in memory to be recorded. A day of exits fits; what comes beyond it is counted.
+const maxDepartures = 4096
+
+// wayOut is what a lane knows of those whom it lets out. The gate tells it after the line has moved and waits for nothing.
+type wayOut struct {
+	mu      sync.Mutex
+	ended   chan struct{} // closed at the end of the exit or fire under way; nil while there is none
+	burning bool
+	waiting []departure
+	dropped int
+	more    chan struct{} // holds one
+}
+
+// departure is an event of the way out that waits to be recorded.
+type departure struct {
+	what gate.Departure
+	at   time.Time // monotonic
+}
+
+func newWayOut() *wayOut { return &wayOut{more: make(chan struct{}, 1)} }
+
+// take hears of a step of the way out. The end of an exit is no event of its own: the lane shuts by itself.
+func (w *wayOut) take(d gate.Departure, at time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended != nil {
+		close(w.ended)
+		w.ended = nil
+	}
+	if d == gate.ExitBegan || d == gate.FireBegan {
+		w.ended = make(chan struct{})
+	}
+	w.burning = d == gate.FireBegan
+	switch {
+	case d == gate.ExitEnded:
+		return
+	case len(w.waiting) == maxDepartures:
+		w.dropped++
+	default:
+		w.waiting = append(w.waiting, departure{d, at})
+	}
+	select {
+	case w.more <- struct{}{}:
+	default:
+	}
+}
+
+// leaving is closed when nobody leaves any more; nil while nobody does.
+func (w *wayOut) leaving() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.ended
+}
+
+// burns tells of a fire alarm.
+func (w *wayOut) burns() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.burning
+}
+
+// next is the oldest departure that waits, and how many were dropped after it if it is the last.
+func (w *wayOut) next() (d departure, dropped int, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case len(w.waiting) > 0:
+		return w.waiting[0], 0, true
+	case w.dropped > 0:
+		return departure{at: time.Now()}, w.dropped, true
+	}
+	return departure{}, 0, false
+}
+
+// done takes out what next gave.
+func (w *wayOut) done(dropped int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if dropped > 0 {
+		w.dropped -= dropped
+		return
+	}
+	w.waiting = w.waiting[1:]
+}
+
+var errFireAlarm = errors.New("device: the fire contact is active; the lane is at its level for that and admits nobody")
+
+// departed hears of the way out from the gate's loop, which must not wait.
+func (l *lane) departed(d gate.Departure, at time.Time) {
+	l.out.take(d, at)
+	switch d {
+	case gate.FireBegan:
+		l.health.set(condition.Fire, errFireAlarm)
+	case gate.FireEnded:
+		l.health.set(condition.Fire, nil)
+	}
+}
+
+// Pauses between tries of an event that cannot be written.
+const (
+	firstRecordRetry = time.Second
+	lastRecordRetry  = 30 * time.Second
+	lastWrite        = time.Second // of those that wait when the kiosk stops
+)
+
+// recordDepartures writes down who was let out, as well as it can: in memory until the stores are open and take it.
+func (l *lane) recordDepartures(ctx context.Context) error {
+	wait := firstRecordRetry
+	for {
+		var retry <-chan time.Time
+		if l.kiosk.isOpen() && !l.recordWaiting(ctx) {
+			retry = time.After(wait)
+			wait = min(2*wait, lastRecordRetry)
+		} else {
+			wait = firstRecordRetry
+		}
+		opened := l.kiosk.opened
+		if l.kiosk.isOpen() {
+			opened = nil
+		}
+		select {
+		case <-l.out.more:
+		case <-opened:
+		case <-retry:
+		case <-ctx.Done():
+			l.recordLast(ctx)
+			return nil
+		}
+	}
+}
+
+// recordLast gives what waits a last chance when the kiosk stops.
+func (l *lane) recordLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	defer cancel()
+	if l.kiosk.isOpen() && l.recordWaiting(ctx) {
+		return
+	}
+	l.out.mu.Lock()
+	defer l.out.mu.Unlock()
+	if n := len(l.out.waiting) + l.out.dropped; n > 0 {
+		l.log.Error("way out not recorded", "events", n)
+	}
+}
+
+// recordWaiting writes down what waits, in order; false where the ledger takes no more.
+func (l *lane) recordWaiting(ctx context.Context) bool {
+	for {
+		d, dropped, ok := l.out.next()
+		if !ok {
+			return true
+		}
+		now := l.kiosk.time.moment()
+		ev := &entry.Event{At: now.At.Add(-time.Since(d.at)), Clock: now.Clock, Kind: entry.EventIncident, Lane: l.cfg.Name,
+			Note: string(d.what), Late: true}
+		switch {
+		case dropped > 0:
+			ev.Note = fmt.Sprintf("%d events of the way out were not recorded", dropped)
+		case d.what == gate.ExitBegan:
+			ev.Note, ev.Reason = "exit", entry.ReasonExit
+		}
+		err := l.kiosk.decider.Record(ctx, ev)
+		l.kiosk.recorded(err)
+		if err != nil && !errors.Is(err, entry.ErrLate) {
+			return false
+		}
+		l.out.done(dropped)
+		l.log.Info("way out", "what", ev.Note, "event", ev.Seq)
+	}
+}
+
+// turn waits until nobody leaves any more: the lane is theirs. Of the scans that come meanwhile the newest is kept. A fire is
+// not waited for.
+func (l *lane) turn(ctx context.Context, scan scanner.Scan) scanner.Scan {
+	for ended := l.out.leaving(); ended != nil && !l.out.burns(); ended = l.out.leaving() {
+		select {
+		case <-ended:
+		case scan = <-l.box:
+		case <-ctx.Done():
+			return scan
+		}
+	}
+	return scan
+}
+
+// admit opens the lane for a grant. Where somebody pressed the button to leave in the moment of the decision the guest waits
+// for that, as long as the grant lasts.
+func (l *lane) admit(ctx context.Context, g *gate.Gate, grant *entry.Grant) (entry.Passage, error) {
+	for {
+		passage, err := g.Admit(ctx, grant)
+		switch {
+		case errors.Is(err, gate.ErrFire):
+			return entry.NotPassed, err // nobody was let in for this pass, and its use is given back where it can be
+		case !errors.Is(err, gate.ErrBusy):
+			return passage, err
+		}
+		select {
+		case <-l.out.leaving():
+		case <-time.After(busyRetry):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// busyRetry is how often a grant is offered to a lane that somebody leaves by.
+const busyRetry = 20 * time.Millisecond
+
+// Rest leaves every lane of a local config at the level that it rests at, for a daemon that is dead: the inert level, on
+// fire that of the fire. Each lane has a moment, however the others are.
+func Rest(path string, hw Hardware) error {
+	cfg, err := readConfig(path)
+	if err != nil {
+		return err
+	}
+	var group errgroup.Group
+	errs := make([]error, len(cfg.Lanes))
+	for i, l := range cfg.Lanes {
+		group.Go(func() error {
+			errs[i] = within(restMost, func() error { return restLane(l, hw) })
+			return nil
+		})
+	}
+	_ = group.Wait() // they are in errs, those of all lanes
+	return errors.Join(errs...)
+}
+
+// restMost is how long a lane may take to be brought to rest: the service manager waits for all of it, with a line that may
+// stand open.
+const restMost = 2 * time.Second
+
+// within runs fn and does not wait for it for longer than most: a driver that hangs is left to the end of the process.
+func within(most time.Duration, fn func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- fn() }()
+	hung := time.NewTimer(most)
+	defer hung.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-hung.C:
+		return fmt.Errorf("device: the driver did not answer within %v", most)
+	}
+}
+
+// restLane brings a lane to rest that no gate is in charge of.
+func restLane(cfg LaneConfig, hw Hardware) (err error) {
+	lines, err := hw.Lines(cfg)
+	if err != nil {
+		return fmt.Errorf("device: lane %s: %w", cfg.Name, err)
+	}
+	defer func() { err = errors.Join(err, lines.Close()) }()
+	resting := gate.Config{Lane: cfg.Name, Inert: cfg.Inert, OnFire: cfg.OnFire}
+	if cfg.Has(gate.Fire) {
+		if fire, fireErr := hw.Input(cfg, gate.Fire); fireErr == nil { // without it the inert level is all that is known
+			defer func() { err = errors.Join(err, fire.Close()) }()
+			resting.Inputs = map[gate.Contact]gate.Input{gate.Fire: fire}
+		}
+	}
+	return gate.Rest(resting, lines)
+}
