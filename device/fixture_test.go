@@ -90,7 +90,7 @@ func (b *bench) run() {
 	b.stop, b.done = stop, make(chan error, 1)
 	done := b.done
 	go func() {
-		done <- Run(ctx, b.cfg, Hardware{Lines: b.lines, Input: b.input, Clock: b.clock}, slog.New(slog.NewTextHandler(b.log, nil)))
+		done <- Run(ctx, b.cfg, Hardware{Lines: b.lines, Input: b.input, Clock: b.clock}, slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	}()
 }
 

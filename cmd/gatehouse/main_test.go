@@ -26,8 +26,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Getenv(envMain) != "" {
+	switch os.Getenv(envMain) {
+	case "gatehouse":
 		main()
+		return
+	case "kiosk":
+		kiosk()
 		return
 	}
 	testscript.Main(m, map[string]func(){"gatehouse": main, "kiosk": kiosk, "powerless": powerless, "babbler": babbler})

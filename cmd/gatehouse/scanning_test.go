@@ -22,18 +22,26 @@ import (
 
 // plugScanner gives a script's kiosk a scanner, which stays until the script ends. kiosk/scanning.yaml has it.
 func plugScanner(env *testscript.Env) error {
-	s := scannertest.New(filepath.Join(env.WorkDir, "scanner"), "\r")
-	if err := s.Plug(); err != nil {
+	s, err := plug(env.WorkDir)
+	if err != nil {
 		return err
 	}
 	env.Values["scanner"] = s
 	env.Defer(func() { _ = s.Unplug() })
-	text, err := os.ReadFile(filepath.Join(env.WorkDir, "kiosk", "gatehouse.yaml"))
+	return nil
+}
+
+func plug(dir string) (*scannertest.Scanner, error) {
+	s := scannertest.New(filepath.Join(dir, "scanner"), "\r")
+	text, err := os.ReadFile(filepath.Join(dir, "kiosk", "gatehouse.yaml"))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text = []byte(strings.Replace(string(text), "/dev/gatehouse-none", s.Path()+", same_code: -1s", 1))
-	return os.WriteFile(filepath.Join(env.WorkDir, "kiosk", "scanning.yaml"), text, 0o600)
+	if err := os.WriteFile(filepath.Join(dir, "kiosk", "scanning.yaml"), text, 0o600); err != nil {
+		return nil, err
+	}
+	return s, s.Plug()
 }
 
 // provideTickets writes tickets of the fleet's own issuer (ticket.txt, again.txt), a revoked one (withdrawn.txt) with

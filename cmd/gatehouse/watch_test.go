@@ -4,14 +4,13 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,124 +21,8 @@ import (
 	"gatehouse/device/client"
 )
 
-// envMain makes the test's own program the command.
+// envMain makes the test's own program the command, or a kiosk.
 const envMain = "GATEHOUSE_TEST_MAIN"
-
-// terminal is what a person sees: it understands what watch writes, and nothing else.
-type terminal struct {
-	mu            sync.Mutex
-	width, height int
-	rows          map[int][]rune
-	row, col      int
-	faults        []string
-	settling      bool          // it has another size, and what was written for the former may still come
-	changed       chan struct{} // holds one
-}
-
-func newTerminal(width, height int) *terminal {
-	return &terminal{width: width, height: height, rows: map[int][]rune{}, row: height, col: 1, changed: make(chan struct{}, 1)}
-}
-
-func (s *terminal) resize(width, height int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.width, s.height, s.rows, s.settling = width, height, map[int][]rune{}, true
-}
-
-// read takes what the program writes until it ends.
-func (s *terminal) read(r io.Reader) {
-	in := bufio.NewReader(r)
-	for {
-		c, _, err := in.ReadRune()
-		if err != nil {
-			return
-		}
-		s.mu.Lock()
-		switch c {
-		case '\x1b':
-			s.control(in)
-		case '\r':
-			s.col = 1
-		case '\n':
-			s.row = min(s.row+1, s.height) // or it scrolls
-		default:
-			s.put(c)
-		}
-		s.mu.Unlock()
-		select {
-		case s.changed <- struct{}{}:
-		default:
-		}
-	}
-}
-
-func (s *terminal) control(in *bufio.Reader) {
-	var seq strings.Builder
-	for {
-		c, err := in.ReadByte()
-		if err != nil {
-			return
-		}
-		seq.WriteByte(c)
-		if c >= '@' && c != '[' {
-			break
-		}
-	}
-	var row, col int
-	switch n, _ := fmt.Sscanf(seq.String(), "[%d;%dH", &row, &col); {
-	case n == 2:
-		if s.row, s.col = row, col; row > s.height {
-			s.fault("line %d of %d", row, s.height)
-		}
-	case seq.String() == "[2K":
-		delete(s.rows, s.row)
-	case seq.String() == "[2J":
-		s.rows, s.settling = map[int][]rune{}, false
-	default: // a mode that would have to be restored, a hidden cursor among them
-		s.fault("sequence %q", seq.String())
-	}
-}
-
-func (s *terminal) fault(format string, args ...any) {
-	if !s.settling {
-		s.faults = append(s.faults, fmt.Sprintf(format, args...))
-	}
-}
-
-func (s *terminal) put(c rune) {
-	if s.col+columns(c)-1 > s.width {
-		s.fault("column %d of %d in line %d: %q", s.col, s.width, s.row, string(s.rows[s.row]))
-	}
-	s.rows[s.row] = append(s.rows[s.row], c)
-	s.col += columns(c)
-}
-
-// see waits until the picture satisfies.
-func (s *terminal) see(t *testing.T, what string, ok func(lines []string) bool) {
-	t.Helper()
-	late := time.NewTimer(30 * time.Second)
-	defer late.Stop()
-	for {
-		s.mu.Lock()
-		var lines []string
-		for i := range s.height {
-			lines = append(lines, string(s.rows[i+1]))
-		}
-		faults := s.faults
-		s.mu.Unlock()
-		if len(faults) > 0 {
-			t.Fatalf("%s: %q", what, faults)
-		}
-		if ok(lines) {
-			return
-		}
-		select {
-		case <-s.changed:
-		case <-late.C:
-			t.Fatalf("waited for %s:\n%s", what, strings.Join(lines, "\n"))
-		}
-	}
-}
 
 // crowded is a kiosk with more of everything than a screen has room for, in wide letters too.
 func crowded(n int) (*client.Status, *client.Page) {
@@ -177,16 +60,8 @@ func TestWatch(t *testing.T) {
 		_, p := crowded(0)
 		_ = json.NewEncoder(w).Encode(p)
 	})
-	cmd := exec.Command(os.Args[0], "watch", "--run", answering(t, mux))
-	cmd.Env = append(os.Environ(), envMain+"=1", "TERM=vt100", "TZ=UTC")
-	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 24, Cols: 80})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tty.Close()
-	screen, read := newTerminal(80, 24), make(chan struct{})
-	go func() { defer close(read); screen.read(tty) }()
-
+	w := startWatch(t, answering(t, mux))
+	screen := w.screen
 	contains := func(i int, text string) func([]string) bool {
 		return func(lines []string) bool { return i < len(lines) && strings.Contains(lines[i], text) }
 	}
@@ -210,20 +85,102 @@ func TestWatch(t *testing.T) {
 	// Another size takes effect, and nothing is drawn outside of it.
 	for _, size := range [][2]int{{40, 10}, {200, 60}} {
 		screen.resize(size[0], size[1])
-		if err := pty.Setsize(tty, &pty.Winsize{Rows: uint16(size[1]), Cols: uint16(size[0])}); err != nil {
+		if err := pty.Setsize(w.tty, &pty.Winsize{Rows: uint16(size[1]), Cols: uint16(size[0])}); err != nil {
 			t.Fatal(err)
 		}
 		screen.see(t, fmt.Sprint("the last line of ", size), contains(size[1]-1, "gatehouse explain --event N tells"))
 	}
 
-	if _, err := tty.Write([]byte("\x03")); err != nil {
+	w.interrupt(t)
+	screen.see(t, "the picture, left standing", func(lines []string) bool { return strings.Contains(lines[0], "READY") && screen.row == screen.height })
+}
+
+// A real kiosk is watched while guests come, while a lane is closed, and while it is away.
+func TestWatchARealKiosk(t *testing.T) {
+	dir := t.TempDir()
+	if err := provideFleet(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("ended by Ctrl-C: %v", err)
+	guests, err := plug(dir)
+	if err != nil {
+		t.Fatal(err)
 	}
-	<-read
-	screen.see(t, "the picture, left standing", func(lines []string) bool { return strings.Contains(lines[0], "READY") && screen.row == screen.height })
+	defer func() { _ = guests.Unplug() }()
+	run := filepath.Join(dir, "run")
+	stop := startKiosk(t, dir)
+	waitFor(t, run, func(s *client.Status) bool {
+		return s.Lanes[0].Scanner == "connected" && s.Lanes[0].Gate == "in service"
+	})
+	k := client.Dial(run)
+	bundle, err := os.ReadFile(filepath.Join(dir, "arena.bundle"))
+	if err == nil {
+		_, err = k.Import(t.Context(), bundle)
+	}
+	ticket, readErr := os.ReadFile(filepath.Join(dir, "ticket.txt"))
+	if err := errors.Join(err, readErr); err != nil {
+		t.Fatal(err)
+	}
+	w := startWatch(t, run)
+	anywhere := func(parts ...string) func([]string) bool {
+		return func(lines []string) bool {
+			text := strings.Join(lines, "\n")
+			for _, p := range parts {
+				if !strings.Contains(text, p) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	w.screen.see(t, "a kiosk that is well", anywhere("arena/gate-1  READY", "data fresh", "connected, in service", "nothing is wrong"))
+	if err := guests.Scan(strings.TrimSpace(string(ticket))); err != nil {
+		t.Fatal(err)
+	}
+	w.screen.see(t, "a guest", anywhere("in-1          1  ok ", "admit ok ", "ticket arena"))
+	if _, err := k.Close(t.Context(), "in-1", client.Order{Reason: "wet floor"}); err != nil {
+		t.Fatal(err)
+	}
+	w.screen.see(t, "a closed lane", anywhere("NOT READY", "CLOSED by uid ", "closed: uid "))
+	stop()
+	w.screen.see(t, "a kiosk that is away", anywhere("NO ANSWER. What is below is of ", "no kiosk answers here", "CLOSED by uid "))
+	startKiosk(t, dir)
+	w.screen.see(t, "a kiosk that is back", anywhere("arena/gate-1  NOT READY", "CLOSED by uid ", "admit ok "))
+	w.interrupt(t)
+}
+
+// startKiosk starts a kiosk of a folder that provideFleet filled; the end of the test stops it at the latest.
+func startKiosk(t *testing.T, dir string) (stop func()) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], filepath.Join(dir, "kiosk", "scanning.yaml"))
+	cmd.Env = append(os.Environ(), envMain+"=kiosk")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		if err := errors.Join(cmd.Process.Signal(os.Interrupt), cmd.Wait()); err != nil {
+			t.Errorf("the kiosk ended: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+// waitFor waits until a kiosk's status is as wanted.
+func waitFor(t *testing.T, run string, ok func(*client.Status) bool) {
+	t.Helper()
+	late, poll := time.After(30*time.Second), time.NewTicker(20*time.Millisecond)
+	defer poll.Stop()
+	for {
+		s, err := client.Dial(run).Status(t.Context())
+		if err == nil && len(s.Lanes) == 1 && ok(s) {
+			return
+		}
+		select {
+		case <-late:
+			t.Fatalf("the kiosk is not as wanted: %+v, %v", s, err)
+		case <-poll.C:
+		}
+	}
 }
 
 // Where nothing can be drawn, a line tells what changed and what was recorded, and nothing is repeated.
