@@ -130,7 +130,9 @@ func (l *Ledger) reserve(tx *bbolt.Tx, uses []entry.Use, taken useEntry, body []
 // appends ev, in one durable transaction. A passage that comes after the annulment commits them again, as long as this
 // ledger is open. ErrNoReservation when the use was committed before. It fills ev.Seq; a context that ends counts as for
 // Record.
-func (l *Ledger) Settle(ctx context.Context, ev *entry.Event) error {
+//
+// Where ev.Of is 0 somebody left: of each pass in left the newest use that stands is given back; none is where none stands.
+func (l *Ledger) Settle(ctx context.Context, ev *entry.Event, left ...entry.PassHash) error {
 	state := stateCommitted
 	switch ev.Passage {
 	case entry.NotPassed:
@@ -140,12 +142,31 @@ func (l *Ledger) Settle(ctx context.Context, ev *entry.Event) error {
 		return fmt.Errorf("cache: %q is no way in which an admission ends", ev.Passage)
 	}
 	return l.appendWith(ctx, ev, func(tx *bbolt.Tx) error {
+		if ev.Of == 0 {
+			return l.giveBack(tx, left)
+		}
 		r, err := l.findOpen(tx, ev.Of)
 		if err != nil {
 			return err
 		}
 		return r.end(tx, state)
 	})
+}
+
+func (l *Ledger) giveBack(tx *bbolt.Tx, left []entry.PassHash) error {
+	for _, pass := range left {
+		record, err := l.readUses(tx, pass)
+		if err != nil {
+			return err
+		}
+		if !record.giveBack() {
+			continue
+		}
+		if err := writeUses(tx, pass, record); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reservation is an admission whose uses, at least one, can still change their state. They do so together.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -41,6 +42,7 @@ const (
 	stateCommitted useState = 2
 	stateAnnulled  useState = 3
 	stateUncertain useState = 4
+	stateReturned  useState = 5
 )
 
 func (s useState) entry() entry.UseState {
@@ -51,14 +53,16 @@ func (s useState) entry() entry.UseState {
 		return entry.UseAnnulled
 	case stateUncertain:
 		return entry.UseUncertain
+	case stateReturned:
+		return entry.UseReturned
 	}
 	return entry.UseCommitted
 }
 
-// standing is how many uses count: all that were not annulled.
+// standing is how many uses count.
 func (r *useRecord) standing() (n uint) {
 	for _, u := range r.Uses {
-		if u.State != stateAnnulled {
+		if u.State.entry().Stands() {
 			n++
 		}
 	}
@@ -72,6 +76,24 @@ func (r *useRecord) find(seq uint64) *useEntry {
 		}
 	}
 	return nil
+}
+
+// giveBack marks the newest use that stands as returned, and tells whether there was one. Of a guest who is at a gate now
+// nobody knows yet. A pass may come and go for years: of what it got back the newest is kept, and events tell the rest.
+func (r *useRecord) giveBack() bool {
+	newest := -1
+	for i, u := range r.Uses {
+		if u.State == stateCommitted || u.State == stateUncertain {
+			newest = i
+		}
+	}
+	if newest < 0 {
+		return false
+	}
+	seq := r.Uses[newest].Seq
+	r.Uses = slices.DeleteFunc(r.Uses, func(u useEntry) bool { return u.State == stateReturned })
+	r.find(seq).State = stateReturned
+	return true
 }
 
 // keepUntil moves the expiry later, never earlier: a pass may have been issued again with another one.

@@ -45,6 +45,9 @@ type lane struct {
 	last      [2]entry.Decision // the newest admission and the one before; of the answering goroutine alone
 	opened    func(time.Time)   // what is to be done when the relay has risen for it; given to the gate with the grant
 
+	free uint64                     // the event of the free passage under way, 0 where there is none; of the answering goroutine alone
+	mode atomic.Pointer[entry.Mode] // whom the lane lets through
+
 	mu  sync.Mutex
 	now client.Lane
 }
@@ -187,6 +190,8 @@ func (l *lane) attend(ctx context.Context, g *gate.Gate) {
 	case <-ctx.Done():
 		return
 	}
+	look := time.NewTimer(0)
+	defer look.Stop()
 	for {
 		l.recordSurprises(ctx)
 		select {
@@ -196,6 +201,8 @@ func (l *lane) attend(ctx context.Context, g *gate.Gate) {
 			l.answer(ctx, g, l.turn(ctx, scan))
 		case o := <-l.orders:
 			l.obey(ctx, g, o)
+		case <-look.C:
+			look.Reset(l.everybody(ctx, g))
 		case <-ctx.Done():
 			l.recordSurprises(ctx)
 			return
@@ -255,7 +262,9 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 	}()
 	if time.Since(scan.At) > keptScan {
 		l.scanner.Forget()
-		l.refuse(ctx, g, entry.ReasonWait)
+		if l.free == 0 { // else the lane stands open for him
+			l.refuse(ctx, g, entry.ReasonWait)
+		}
 		return
 	}
 	switch {
@@ -361,6 +370,7 @@ func (l *lane) status() client.Lane {
 	s.Scanner = l.health.text("connected", condition.Scanner)
 	s.Gate = l.health.text(inService, condition.Gate, condition.Lamp)
 	s.Tapped = l.tapped.Load()
+	s.Mode = string(l.modeNow())
 	s.Closed = closedOf(l.closing.by.Load())
 	if l.cfg.HasSensor() {
 		s.Sensor = l.health.text("well", condition.Sensor)

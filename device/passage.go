@@ -35,7 +35,7 @@ func (l *lane) settle(ctx context.Context, dec entry.Decision, p entry.Passage) 
 	if err != nil || l.cfg.HasSensor() {
 		l.kiosk.recorded(err)
 	}
-	if l.cfg.HasSensor() {
+	if l.cfg.HasSensor() && (!dec.Grant.Free() || p == entry.Passed) {
 		l.log.Info("passage", "passage", p, "event", dec.Event)
 	}
 }
@@ -59,6 +59,10 @@ func (l *lane) recordSurprise(ctx context.Context, s surprise) {
 		if s.grant != nil && dec.Grant == s.grant {
 			of = dec
 		}
+	}
+	if s.what != gate.UnadmittedPassage && of.Grant.Free() { // one more of those who come and go
+		l.settle(ctx, of, entry.Passed)
+		return
 	}
 	l.log.Warn("passage", "passage", s.what, "event", of.Event)
 	if s.what == gate.LatePassage {

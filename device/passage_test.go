@@ -4,6 +4,7 @@
 package device
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -29,7 +30,7 @@ func newTurnstile(t *testing.T, with ...func(*bench)) *bench {
 	}
 	lane := &b.cfg.Lanes[0]
 	lane.GPIO.Passage = gpio.Input{Name: "sensor0"}
-	lane.PassageTimeout = entry.Duration(time.Second)
+	lane.PassageTimeout = cmp.Or(lane.PassageTimeout, entry.Duration(time.Second))
 	b.start()
 	b.importBundle()
 	return b

@@ -80,7 +80,7 @@ func (v *venue) bundle() []byte {
 	root := v.rootDocument()
 	issuers := v.sign(fleet.KindIssuers, fleet.ScopeAll, v.version, fleet.Issuers{Issuers: []fleet.Issuer{{Name: "arena", Revocable: true,
 		Keys: []fleet.IssuerKey{{Type: fleet.TypeSPKI, Data: der, Algorithm: "EdDSA", Formats: []credential.Format{credential.GH1}}}}}})
-	layer, err := fleet.LayerOf(&v.policy, "accept", "time_zone")
+	layer, err := fleet.LayerOf(&v.policy, "accept", "time_zone", "lanes")
 	v.must(err)
 	config := v.sign(fleet.KindConfig, "arena", v.version, layer)
 	ids := make([][fleet.RevocationSize]byte, len(v.revoked))

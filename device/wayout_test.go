@@ -183,7 +183,9 @@ type deadLedger struct{}
 
 func (deadLedger) Reserve(context.Context, *entry.Event, ...entry.Use) error { return cache.ErrFull }
 func (deadLedger) Record(context.Context, *entry.Event) error                { return cache.ErrFull }
-func (deadLedger) Settle(context.Context, *entry.Event) error                { return cache.ErrFull }
+func (deadLedger) Settle(context.Context, *entry.Event, ...entry.PassHash) error {
+	return cache.ErrFull
+}
 
 // What happened before the stores could be opened is recorded when they are, at its own time.
 func TestWayOutIsRecordedLater(t *testing.T) {

@@ -17,6 +17,7 @@ type Decider struct {
 	history   History
 	venueKey  []byte
 	waiting   waiting
+	spells    spells
 }
 
 // MinVenueKey is the least number of bytes of a venue key.
@@ -31,15 +32,19 @@ func NewDecider(k Knowledge, l Ledger, h History, venueKey []byte) (*Decider, er
 }
 
 // Decide answers one scanned code at one lane. Whatever happens it returns a decision with a reason, and every
-// decision is recorded: an admission before its Grant exists, in the transaction that takes the use. It waits for the
-// record no longer than the policy's deadline.
+// decision is recorded: an admission before its Grant exists, in the transaction that takes the use, and an exit by Settle. It
+// waits for the record no longer than the policy's deadline.
 func (d *Decider) Decide(ctx context.Context, lane Lane, code string, now Moment) Decision {
 	first := d.waiting.take(lane.Name)
 	dec := d.judge(lane, code, first, now)
 	dec.Waited = first != nil || dec.Reason == ReasonSecondPassNeeded
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(dec.record.Deadline))
 	defer cancel()
-	if dec.Outcome == Admit {
+	switch {
+	case dec.Reason == ReasonExit:
+		dec.Grant = newGrant(lane.Name, time.Now(), dec.open) // recorded when it is known whether somebody left
+		return dec
+	case dec.Outcome == Admit:
 		d.admit(ctx, &dec)
 	}
 	if dec.Outcome != Admit {
@@ -95,20 +100,25 @@ func (d *Decider) admit(ctx context.Context, dec *Decision) {
 // through late, it is called again. Where no sensor is wired there is nothing to write but a fault. It waits for the disk
 // as Decide does; with ErrLate the end is held in memory.
 func (d *Decider) Settle(ctx context.Context, dec Decision, p Passage, now Moment) error {
+	if dec.Reason == ReasonExit {
+		return d.departed(ctx, dec, p)
+	}
 	if dec.Outcome != Admit || dec.Event == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(dec.record.Deadline))
 	defer cancel()
-	if p == PassageUnknown && !dec.lane.Sensor {
+	if p == PassageUnknown && !dec.lane.Sensor || dec.open.free && (p == PassageUnknown || p == NotPassed) {
 		return nil
 	}
 	ev := &Event{At: now.At, Clock: now.Clock, Kind: EventPassage, Lane: dec.lane.Name, Passage: p, Of: dec.Event}
-	write := d.ledger.Record
+	var err error
 	if dec.lane.Sensor && len(dec.uses) != 0 {
-		write = d.ledger.Settle
+		err = d.ledger.Settle(ctx, ev)
+	} else {
+		err = d.ledger.Record(ctx, ev)
 	}
-	if err := write(ctx, ev); err != nil {
+	if err != nil {
 		return fmt.Errorf("entry: the end of event %d: %w", dec.Event, err)
 	}
 	return nil

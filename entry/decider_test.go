@@ -28,6 +28,7 @@ type desk struct {
 	issuer *entrytest.Issuer
 	know   *entrytest.Knowledge
 	ledger *entrytest.Ledger
+	shut   bool // staff closed the lane
 }
 
 func newDesk(t *testing.T) *desk {

@@ -14,7 +14,7 @@ type StepCode string
 
 // The steps in the order in which they are asked.
 const (
-	StepLane       StepCode = "lane"       // only where it is not: is the lane open for guests?
+	StepLane       StepCode = "lane"       // only where it does not: does the lane let in by pass now?
 	StepBelief     StepCode = "belief"     // are there signed documents to decide by?
 	StepVerify     StepCode = "verify"     // format, key, signature, claims and validity
 	StepRevocation StepCode = "revocation" // withdrawn by its issuer?
@@ -70,6 +70,7 @@ type Decision struct {
 
 	lane   Lane
 	uses   []Use         // that an admission takes, of passes that have a limit
+	left   []PassHash    // the pass of who leaves, where it could be read
 	first  uint64        // the event of the first of two passes
 	wait   time.Duration // how long this one may wait for a second
 	open   opening
@@ -80,6 +81,7 @@ type Decision struct {
 type opening struct {
 	pulse time.Duration
 	wide  bool
+	free  bool
 }
 
 // hold notes a step that held.

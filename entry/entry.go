@@ -147,9 +147,10 @@ type Ledger interface {
 	Record(ctx context.Context, ev *Event) error
 
 	// Settle commits (passed, unknown, fault) or annuls (not passed) all uses that were reserved with the event ev.Of, as
-	// ev.Passage says, and appends ev, in one transaction: no use changes without an event that tells why. When ctx ends
-	// first the error is ErrLate, as for Record.
-	Settle(ctx context.Context, ev *Event) error
+	// ev.Passage says; where that is 0, somebody left, and the newest use that stands of each pass in left is given back. It
+	// appends ev in the same transaction: no use changes without an event that tells why. When ctx ends first the error is
+	// ErrLate, as for Record.
+	Settle(ctx context.Context, ev *Event, left ...PassHash) error
 }
 
 // History answers for previous uses without taking one.
@@ -174,13 +175,3 @@ const (
 	ClockNeverSynced ClockState = "never_synced" // not since the start, or too long ago
 	ClockBehind      ClockState = "behind"       // earlier than the kiosk knows that it is: decided by the floor
 )
-
-// Lane is where a code was shown.
-type Lane struct {
-	Name string
-	// Sensor tells that a passage sensor is wired. Without one a use is final when it is reserved: nobody could
-	// ever tell that the guest did not walk through.
-	Sensor bool
-	// Closed tells that staff closed the lane and nobody has released it. Every code is answered lane_closed.
-	Closed bool
-}

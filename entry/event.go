@@ -46,14 +46,19 @@ type Use struct {
 // UseState is where a use stands.
 type UseState string
 
-// The states of a use. An annulled use counts no more. An uncertain one was reserved when the kiosk ended, and committed when
-// it started again: nobody knows whether the guest went through.
+// The states of a use. An annulled use counts no more, nor does one that was returned: its guest left by this kiosk. An
+// uncertain one was reserved when the kiosk ended, and committed when it started again: nobody knows whether the guest went
+// through.
 const (
 	UseReserved  UseState = "reserved"
 	UseCommitted UseState = "committed"
 	UseAnnulled  UseState = "annulled"
 	UseUncertain UseState = "uncertain"
+	UseReturned  UseState = "returned"
 )
+
+// Stands tells whether a use in this state counts towards a limit.
+func (s UseState) Stands() bool { return s != UseAnnulled && s != UseReturned }
 
 // PastUse is a previous use of a pass.
 type PastUse struct {

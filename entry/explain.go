@@ -53,7 +53,7 @@ func (d *Decider) Explain(lane Lane, now Moment, codes ...string) (told []Explan
 
 // ask has each rule say what it makes of a pass that comes so far.
 func (d *Decider) ask(ex *Explanation, belief Belief, code string, first *waitingPass, now Moment) {
-	if ex.Terms == nil || ex.Terms.Policy == nil {
+	if ex.Terms == nil || ex.Terms.Policy == nil || ex.Terms.Mode(ex.lane, now) != ModeIn {
 		return
 	}
 	again := Decision{record: ex.record}

@@ -31,11 +31,12 @@ type right struct {
 	made  time.Time
 	pulse time.Duration
 	wide  bool
+	free  bool
 	spent atomic.Bool
 }
 
 func newGrant(lane string, made time.Time, o opening) *Grant {
-	return &Grant{&right{lane: lane, made: made, pulse: o.pulse, wide: o.wide}}
+	return &Grant{&right{lane: lane, made: made, pulse: o.pulse, wide: o.wide, free: o.free}}
 }
 
 // Spend uses the grant up for a lane. now is read from time.Now by the gate: its monotonic reading makes the age
@@ -59,6 +60,12 @@ func (g *Grant) Spend(lane string, now time.Time) error {
 // Wide tells that the guest needs a longer opening (wheelchair, pushchair).
 func (g *Grant) Wide() bool {
 	return g != nil && g.right != nil && g.right.wide
+}
+
+// Free tells that the lane is open to everybody at this hour, so that nobody in particular is awaited, and that nobody walks
+// through is no news.
+func (g *Grant) Free() bool {
+	return g != nil && g.right != nil && g.right.free
 }
 
 // Pulse is how long the venue's signed policy wants the lane open; 0 leaves it to the gate's own setting.

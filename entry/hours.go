@@ -108,6 +108,22 @@ func (h *Hours) readDays(s string) bool {
 	return true
 }
 
+// checkHours checks a list of hours in a policy.
+func checkHours(key string, list []Hours) error {
+	switch {
+	case len(list) > maxHours:
+		return fmt.Errorf("%s has %d entries, at most %d are allowed", key, len(list), maxHours)
+	case slices.Contains(list, Hours{}):
+		return fmt.Errorf("%s has an empty entry; %s", key, hoursForm)
+	}
+	return nil
+}
+
+// within tells whether a moment lies within one of several hours. Without a time zone nobody can tell, and it does not.
+func within(list []Hours, at time.Time, zone *time.Location) bool {
+	return zone != nil && slices.ContainsFunc(list, func(h Hours) bool { return h.contain(at, zone) })
+}
+
 // contain tells whether a moment lies within, by the clocks of a zone.
 func (h Hours) contain(at time.Time, zone *time.Location) bool {
 	today := at.In(zone)

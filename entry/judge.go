@@ -31,6 +31,10 @@ func (d *Decider) judge(lane Lane, code string, first *waitingPass, now Moment) 
 	}
 	dec.hold(StepBelief, "")
 	dec.record = terms.Policy.recording()
+	if mode := terms.Mode(lane, now); mode != ModeIn {
+		d.pass(&dec, mode, belief, code, now)
+		return dec
+	}
 
 	pass := d.examine(&dec, belief, lane, code, now)
 	if pass == nil {
@@ -42,7 +46,7 @@ func (d *Decider) judge(lane Lane, code string, first *waitingPass, now Moment) 
 		return dec
 	}
 	dec.Outcome, dec.Reason = Admit, ReasonOK
-	dec.open = terms.Policy.opening(lane.Name, found.taken)
+	dec.open = terms.Policy.opening(lane.Name, found.passes()...)
 	return dec
 }
 

@@ -38,7 +38,9 @@ func (s *stalled) Record(ctx context.Context, ev *entry.Event) error {
 	return fmt.Errorf("%w: %w", entry.ErrLate, context.Cause(ctx))
 }
 
-func (s *stalled) Settle(ctx context.Context, ev *entry.Event) error { return s.Record(ctx, ev) }
+func (s *stalled) Settle(ctx context.Context, ev *entry.Event, _ ...entry.PassHash) error {
+	return s.Record(ctx, ev)
+}
 
 func TestADiskThatStalls(t *testing.T) {
 	open := &entry.RecordTerms{Deadline: entry.Duration(300 * time.Millisecond), Late: entry.LateOpen}

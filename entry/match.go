@@ -49,6 +49,14 @@ func (f finding) takes() bool {
 	return f.reason == ReasonOK || f.reason == ReasonSecondPassNeeded || f.reason == ReasonDifferentHolder
 }
 
+// passes are those that the rule takes.
+func (f finding) passes() (list []*credential.Pass) {
+	for _, t := range f.taken {
+		list = append(list, t.pass.Pass)
+	}
+	return list
+}
+
 // match asks the rules in order. The first that holds admits.
 func (p *Policy) match(s showing) finding {
 	best := finding{reason: ReasonNotAccepted}
@@ -127,11 +135,8 @@ func (p *Policy) longestPair() (longest time.Duration) {
 	return longest
 }
 
-// open tells whether the rule counts at this hour. Without a time zone nobody can tell, and it does not.
-func (r *Rule) open(s showing) bool {
-	within := func(h Hours) bool { return s.zone != nil && h.contain(s.at, s.zone) }
-	return len(r.Hours) == 0 || slices.ContainsFunc(r.Hours, within)
-}
+// open tells whether the rule counts at this hour.
+func (r *Rule) open(s showing) bool { return len(r.Hours) == 0 || within(r.Hours, s.at, s.zone) }
 
 // take adds a pass that is young enough, or says why it is not.
 func (f *finding) take(c *Clause, s *shown, at time.Time) {

@@ -104,16 +104,6 @@ func (r *RecordTerms) validate() error {
 	return nil
 }
 
-// LaneTerms are the signed settings of one lane. A zero value leaves the local or built-in setting.
-type LaneTerms struct {
-	Zone      string   `cbor:"zone,omitempty" yaml:"zone,omitempty"`
-	Pulse     Duration `cbor:"pulse,omitempty" yaml:"pulse,omitempty"`
-	WidePulse Duration `cbor:"wide_pulse,omitempty" yaml:"wide_pulse,omitempty"`
-}
-
-// DefaultWidePulse is how long a lane opens for a wide pass where nothing else is said.
-const DefaultWidePulse = 3 * time.Second
-
 // Bounds of a policy, so that no document can make a decision slow.
 const (
 	maxRules   = 64
@@ -134,6 +124,8 @@ func (p *Policy) Zone() (*time.Location, error) {
 	return zone, nil
 }
 
+const needsZone = "hours need the venue's time_zone; write for example time_zone: Europe/Berlin"
+
 // Validate checks a policy as a whole and names the place of the first fault.
 func (p *Policy) Validate() error {
 	if err := p.ValidateLayer(); err != nil {
@@ -141,7 +133,12 @@ func (p *Policy) Validate() error {
 	}
 	for i, r := range p.Accept {
 		if len(r.Hours) > 0 && p.TimeZone == "" {
-			return fmt.Errorf("%w: accept[%d] %q: hours need the venue's time_zone; write for example time_zone: Europe/Berlin", ErrPolicy, i, r.Name)
+			return fmt.Errorf("%w: accept[%d] %q: %s", ErrPolicy, i, r.Name, needsZone)
+		}
+	}
+	for name, l := range p.Lanes {
+		if len(l.Closed)+len(l.Free) > 0 && p.TimeZone == "" {
+			return fmt.Errorf("%w: lanes.%s: %s", ErrPolicy, name, needsZone)
 		}
 	}
 	return nil
@@ -187,8 +184,8 @@ func (p *Policy) ValidateLayer() error {
 		return fmt.Errorf("%w: %w", ErrPolicy, err)
 	}
 	for name, l := range p.Lanes {
-		if l.Pulse < 0 || l.WidePulse < 0 {
-			return fmt.Errorf("%w: lanes.%s: a pulse cannot be negative", ErrPolicy, name)
+		if err := l.validate(); err != nil {
+			return fmt.Errorf("%w: lanes.%s: %w", ErrPolicy, name, err)
 		}
 	}
 	return nil
@@ -206,22 +203,4 @@ func validKind(kind string) bool {
 func (p *Policy) isPrivate(kind string) bool {
 	same := func(k string) bool { return strings.EqualFold(k, strings.TrimSpace(kind)) }
 	return slices.ContainsFunc(statusLike, same) || slices.ContainsFunc(p.Private, same)
-}
-
-// opening is how the lane opens for who shows these passes: longer where their holder needs it.
-func (p *Policy) opening(lane string, passes []taken) opening {
-	terms := p.Lanes[lane]
-	open := opening{pulse: time.Duration(terms.Pulse)}
-	if open.wide = slices.ContainsFunc(passes, func(t taken) bool { return t.pass.Grant == grantWide }); open.wide {
-		open.pulse = terms.widePulse()
-	}
-	return open
-}
-
-// widePulse is never shorter than the pulse for everybody; 0 where neither is signed.
-func (l LaneTerms) widePulse() time.Duration {
-	if l.WidePulse == 0 && l.Pulse == 0 {
-		return 0
-	}
-	return time.Duration(max(l.Pulse, cmp.Or(l.WidePulse, Duration(DefaultWidePulse))))
 }

@@ -17,6 +17,9 @@ func TestPolicyFaults(t *testing.T) {
 	good := func() entry.Clause { return entry.Clause{Kind: "ticket", Issuers: []string{"arena"}} }
 	rule := func(c ...entry.Clause) entry.Rule { return entry.Rule{Name: "day", All: c} }
 	edit := func(f func(*entry.Clause)) []entry.Rule { c := good(); f(&c); return []entry.Rule{rule(c)} }
+	lane := func(l entry.LaneTerms) *entry.Policy {
+		return &entry.Policy{TimeZone: "Europe/Berlin", Lanes: map[string]entry.LaneTerms{"in-1": l}}
+	}
 	for want, p := range map[string]*entry.Policy{
 		"there is none":                                 nil,
 		"give the rule a name":                          {Accept: []entry.Rule{{All: []entry.Clause{good()}}}},
@@ -42,6 +45,13 @@ func TestPolicyFaults(t *testing.T) {
 		`private[0] "Staff"`:                            {Private: []string{"Staff"}},
 		"at most 2147483647":                            {Accept: edit(func(c *entry.Clause) { c.Uses = &many })},
 		"cannot be negative":                            {Lanes: map[string]entry.LaneTerms{"in-1": {Pulse: -1}}},
+		`zone: "arena/north" is`:                        lane(entry.LaneTerms{Zone: "arena/north"}),
+		`direction: "Out" is unknown`:                   lane(entry.LaneTerms{Direction: "Out"}),
+		"whoever leaves goes by it":                     lane(entry.LaneTerms{Direction: "out", Free: hours(t, "09:00-18:00")}),
+		"lanes.in-1: a lane out has no":                 lane(entry.LaneTerms{Direction: "out", Closed: hours(t, "09:00-18:00")}),
+		"closed has an empty entry":                     lane(entry.LaneTerms{Closed: make([]entry.Hours, 1)}),
+		"free has 65 entries":                           lane(entry.LaneTerms{Free: make([]entry.Hours, 65)}),
+		"lanes.in-1: hours need":                        {Lanes: map[string]entry.LaneTerms{"in-1": {Closed: hours(t, "22:00-06:00")}}},
 		"max_hard cannot be":                            {MaxHard: -1},
 		"max_fresh and max_hard":                        {MaxFresh: -1},
 		"stale before it is hard":                       {MaxFresh: 3, MaxHard: 2},

@@ -57,6 +57,7 @@ const (
 	ReasonOverride         Reason = "override"
 	ReasonCommand          Reason = "command"
 	ReasonExit             Reason = "exit"
+	ReasonFreePassage      Reason = "free_passage"
 )
 
 // Severity is how much a reason matters to those who run the gate.

@@ -20,7 +20,7 @@ import (
 var planned = []entry.Reason{"ok", "unrecognised", "malformed", "unknown_issuer", "unknown_key", "bad_signature",
 	"key_not_allowed", "not_yet_valid", "expired", "clock_untrusted", "revoked", "suspended", "wrong_venue", "wrong_zone",
 	"outside_hours", "not_accepted", "second_pass_needed", "different_holder", "too_old", "stale_data", "already_used",
-	"passback", "full", "wait", "lane_closed", "out_of_order", "record_failed", "override", "command", "exit"}
+	"passback", "full", "wait", "lane_closed", "out_of_order", "record_failed", "override", "command", "exit", "free_passage"}
 
 // declared are the constants of reason.go, so that a new one cannot be forgotten here.
 func declared(t *testing.T) (list []entry.Reason) {

@@ -70,12 +70,8 @@ func (r *Rule) validate() error {
 		return errors.New("same_holder and pair_within are for rules of two passes")
 	case within != 0 && (within < minPairWithin || within > maxPairWithin):
 		return fmt.Errorf("pair_within: %v is not between %v and %v", within, minPairWithin, maxPairWithin)
-	case len(r.Hours) > maxHours:
-		return fmt.Errorf("hours has %d entries, at most %d are allowed", len(r.Hours), maxHours)
-	case slices.Contains(r.Hours, Hours{}):
-		return errors.New("hours has an empty entry; " + hoursForm)
 	}
-	return nil
+	return checkHours("hours", r.Hours)
 }
 
 func (c *Clause) validate() error {

@@ -125,4 +125,8 @@ var reasons = map[Reason]reasonRow{
 		sentence{"请慢走。", "Goodbye."},
 		sentence{"有人离场，已放行。", "Opened for someone leaving."},
 		""},
+	ReasonFreePassage: {Admit, SeverityInfo,
+		sentence{"自由通行，请进。", "Open to everybody. Please come in."},
+		sentence{"当前为自由通行时段，无需出示通行码。", "The lane is open to everybody at this hour; no pass is needed."},
+		"The hours are in lanes of the venue's rule."},
 }

@@ -51,7 +51,7 @@ func (d *Decider) left(dec *Decision, use Use) bool {
 // the pass is told by it.
 func lastUse(past []PastUse, now time.Time) string {
 	for _, u := range slices.Backward(past) {
-		if u.State != UseAnnulled {
+		if u.State.Stands() {
 			return fmt.Sprintf("the last %v ago at lane %s (event %d, %s)", now.Sub(u.At).Truncate(time.Second), u.Lane, u.Seq, u.At.UTC().Format(time.RFC3339))
 		}
 	}
@@ -74,10 +74,10 @@ func givenBack(past []PastUse) bool {
 	return n >= 2 && past[n-1].State == UseAnnulled && past[n-2].State == UseAnnulled
 }
 
-// counted is how many uses stand; an annulled one does not.
+// counted is how many uses stand.
 func counted(past []PastUse) (n uint) {
 	for _, u := range past {
-		if u.State != UseAnnulled {
+		if u.State.Stands() {
 			n++
 		}
 	}

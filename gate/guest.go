@@ -13,7 +13,7 @@ import (
 type guest struct {
 	grant   *entry.Grant
 	came    time.Time // when the relay was about to rise; zero before the first admission
-	watched bool      // the sensor was well then
+	watched bool      // somebody is awaited, and the sensor was well then
 	passed  bool
 	absent  time.Time // when it was reported that nobody had passed; zero: it was not
 }
@@ -28,7 +28,7 @@ func (g guest) passage() entry.Passage {
 
 // welcome begins an admission.
 func (l *loop) welcome(grant *entry.Grant) {
-	l.guest = guest{grant: grant, came: time.Now(), watched: l.sensing != nil && l.sensing.fault() == nil}
+	l.guest = guest{grant: grant, came: time.Now(), watched: l.sensing != nil && !grant.Free() && l.sensing.fault() == nil}
 }
 
 // walked takes a passage while the lane is the guest's. What began before the relay rose was somebody else.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/device/client"
+	"gatehouse/entry"
 )
 
 func newLanes() *cobra.Command {
@@ -21,10 +22,11 @@ func newLanes() *cobra.Command {
 		Use:   "lanes",
 		Short: "Show how each lane of this kiosk is",
 		Long: `Lanes shows of each lane its scanner, gate and passage sensor, how often it answered since the start and what it
-answered last; of one that staff closed also who did, when and why.
+answered last; of one that staff closed also who did, when and why, and whether it is a lane out, or closed or open to
+everybody at this hour, as the signed config says.
 
---json prints a list of objects: name, scanner, gate, sensor (none where none is wired), scans, outcomes (a count for
-each), last and last_at, closed where staff closed it (event, at and note), and tapped while
+--json prints a list of objects: name, mode (in, out, closed or free), scanner, gate, sensor (none where none is wired),
+scans, outcomes (a count for each), last and last_at, closed where staff closed it (event, at and note), and tapped while
 somebody looks at its frames (gatehouse scanner tap). Fields may be added; those there stay.`,
 		Example: `  gatehouse lanes
   gatehouse lanes --json | jq '.[] | select(.gate != "in service")'`,
@@ -62,8 +64,27 @@ func printLane(w io.Writer, l client.Lane) error {
 	if l.Tapped {
 		closed += "\n  tapped:  somebody looks at the frames of its scanner"
 	}
-	_, err := fmt.Fprintf(w, "lane %s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, closed, l.Scanner, l.Gate, sensor, l.Scans, outcomeCounts(l))
+	mode := modeText(&l)
+	if mode != "" {
+		mode = ", " + mode
+	}
+	_, err := fmt.Fprintf(w, "lane %s%s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, mode, closed, l.Scanner, l.Gate, sensor, l.Scans, outcomeCounts(l))
 	return err
+}
+
+// modeText tells of a lane that does not let in by pass now, as the signed config says; "" of every other.
+func modeText(l *client.Lane) string {
+	switch {
+	case l.Closed != nil:
+		return ""
+	case l.Mode == string(entry.ModeOut):
+		return "out"
+	case l.Mode == string(entry.ModeClosed):
+		return "closed at this hour"
+	case l.Mode == string(entry.ModeFree):
+		return "OPEN TO EVERYBODY at this hour"
+	}
+	return ""
 }
 
 func newLines() *cobra.Command {

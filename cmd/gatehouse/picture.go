@@ -118,14 +118,22 @@ func laneLine(l *client.Lane) string {
 	if l.Last != "" {
 		last = l.Last + " " + l.LastAt.Local().Format(time.TimeOnly)
 	}
-	parts := l.Scanner + ", " + l.Gate
-	if l.Closed != nil {
-		parts = "CLOSED by " + l.Closed.Note + "; " + parts
-	}
+	parts := shutText(l) + l.Scanner + ", " + l.Gate
 	if l.Sensor != "" {
 		parts += ", " + l.Sensor
 	}
 	return fmt.Sprintf("%s %6d  %s  %s", pad(l.Name, 8), l.Scans, pad(last, 27), parts)
+}
+
+// shutText tells why a lane does not let in by pass; "" where it does.
+func shutText(l *client.Lane) string {
+	if l.Closed != nil {
+		return "CLOSED by " + l.Closed.Note + "; "
+	}
+	if mode := modeText(l); mode != "" {
+		return mode + "; "
+	}
+	return ""
 }
 
 // changes is what of a view is told where nothing can be drawn: what does not change by itself.
@@ -137,11 +145,7 @@ func (v *view) changes() (lines []string) {
 	}
 	lines = append(lines, fmt.Sprintf("%s/%s: %s, data %s, clock %s", s.Venue, s.Kiosk, ready, s.Data.Freshness, s.Clock.State))
 	for _, l := range s.Lanes {
-		closed := ""
-		if l.Closed != nil {
-			closed = "CLOSED by " + l.Closed.Note + "; "
-		}
-		lines = append(lines, plain(fmt.Sprintf("  lane %s: %s%s, %s", l.Name, closed, l.Scanner, cmp.Or(l.Gate, "-"))))
+		lines = append(lines, plain(fmt.Sprintf("  lane %s: %s%s, %s", l.Name, shutText(&l), l.Scanner, cmp.Or(l.Gate, "-"))))
 	}
 	for _, d := range s.Data.Down {
 		lines = append(lines, plain(fmt.Sprintf("  down: %s, since %s", d.Issuer, local(d.Since))))

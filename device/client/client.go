@@ -65,10 +65,12 @@ type Status struct {
 
 // Lane is one lane now.
 type Lane struct {
-	Name     string            `json:"name"`
-	Scanner  string            `json:"scanner"`          // "connected", or what is wrong
-	Gate     string            `json:"gate"`             // "in service", or what is wrong; only a lamp may be
-	Sensor   string            `json:"sensor,omitempty"` // "well", or what is wrong; empty where none is wired
+	Name    string `json:"name"`
+	Scanner string `json:"scanner"`          // "connected", or what is wrong
+	Gate    string `json:"gate"`             // "in service", or what is wrong; only a lamp may be
+	Sensor  string `json:"sensor,omitempty"` // "well", or what is wrong; empty where none is wired
+	// Mode is in (by pass), out, or by the hours of the signed config: closed (nobody) or free (everybody).
+	Mode     string            `json:"mode"`
 	Closed   *Closed           `json:"closed,omitempty"` // staff closed it: every code is answered lane_closed
 	Tapped   bool              `json:"tapped,omitempty"` // a technician looks at the frames of its scanner
 	Scans    uint64            `json:"scans"`            // since start

@@ -72,7 +72,7 @@ func (l *Ledger) Reserve(_ context.Context, ev *entry.Event, uses ...entry.Use) 
 
 func (l *Ledger) standing(pass entry.PassHash) (n uint) {
 	for _, u := range l.uses[pass] {
-		if u.State != entry.UseAnnulled {
+		if u.State.Stands() {
 			n++
 		}
 	}
@@ -91,15 +91,23 @@ func (l *Ledger) Record(_ context.Context, ev *entry.Event) error {
 }
 
 // Settle implements entry.Ledger.
-func (l *Ledger) Settle(_ context.Context, ev *entry.Event) error {
+func (l *Ledger) Settle(_ context.Context, ev *entry.Event, left ...entry.PassHash) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failBefore != nil {
 		return l.failBefore
 	}
+	for _, pass := range left {
+		for i := len(l.uses[pass]) - 1; i >= 0; i-- {
+			if u := &l.uses[pass][i]; u.State == entry.UseCommitted || u.State == entry.UseUncertain {
+				u.State = entry.UseReturned
+				break
+			}
+		}
+	}
 	for _, past := range l.uses {
 		for i := range past {
-			if past[i].Seq == ev.Of {
+			if ev.Of != 0 && past[i].Seq == ev.Of {
 				past[i].State = entry.UseCommitted
 				if ev.Passage == entry.NotPassed {
 					past[i].State = entry.UseAnnulled

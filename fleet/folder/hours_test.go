@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"gatehouse/entry"
 )
 
 // The rules that people are shown must be rules: that of docs/rule.md, and those that the template has in comments.
@@ -17,17 +19,18 @@ func TestRulesOfTheDocsAndTheTemplate(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "rule.md"))
 	check(t, err)
 	example := regexp.MustCompile(`(?m)^    time_zone: [^\n]*\n(    .*\n)+`).FindString(string(page))
+	example += regexp.MustCompile(`(?m)^    lanes:\n(    .*\n)+`).FindString(string(page))
 	o.write(strings.ReplaceAll("\n"+example, "\n    ", "\n"), "venues", "arena.yaml")
-	if rules := o.deliver().Terms().Policy.Accept; len(rules) != 3 {
-		t.Errorf("docs/rule.md has %d rules", len(rules))
+	if p := o.deliver().Terms().Policy; len(p.Accept) != 3 || len(p.Lanes) != 3 || len(p.Lanes["north-2"].Free) != 1 {
+		t.Errorf("docs/rule.md has %d rules, and lanes %+v", len(p.Accept), p.Lanes)
 	}
 
 	template, err := os.ReadFile("venue.yaml.tmpl")
 	check(t, err)
-	text := regexp.MustCompile(`(?m)^( *)# ((- |  )[a-z]+:|    - \{|lanes:|time_zone:|private:|  in-1:)`).ReplaceAllString(string(template), "$1$2")
+	text := regexp.MustCompile(`(?m)^( *)# ((- |  )[a-z]+:|    - \{|lanes:|time_zone:|private:|  (in|out)-1:)`).ReplaceAllString(string(template), "$1$2")
 	o.write(strings.ReplaceAll(text, "VENUE", "arena"), "venues", "arena.yaml")
 	policy := o.deliver().Terms().Policy
-	if len(policy.Accept) != 6 || policy.TimeZone == "" || len(policy.Lanes) != 1 || len(policy.Private) != 1 {
+	if len(policy.Accept) != 6 || policy.TimeZone == "" || len(policy.Lanes) != 2 || policy.Lanes["out-1"].Direction != entry.DirectionOut || len(policy.Private) != 1 {
 		t.Errorf("the template without its comments: %+v", policy)
 	}
 }
