@@ -6,7 +6,6 @@ package docs
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -113,11 +112,14 @@ func TestPassesPython(t *testing.T) {
 			program += b.text
 		}
 	}
-	if err := exec.Command("python3", "-c", "import cbor2, cryptography").Run(); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) && !errors.Is(err, exec.ErrNotFound) {
-			t.Fatal(err)
+	python := ""
+	for _, p := range []string{"python3", "/usr/bin/python3"} { // another may stand before the system's in the path
+		if exec.Command(p, "-c", "import cbor2, cryptography").Run() == nil {
+			python = p
+			break
 		}
+	}
+	if python == "" {
 		t.Skip("python3 with cbor2 and cryptography is not here: apt-get install python3-cbor2 python3-cryptography")
 	}
 	k, all := newKeys(t), vectors(t, "gh1.ndjson")
@@ -129,7 +131,7 @@ func TestPassesPython(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("python3", "-c", program+harness)
+	cmd := exec.Command(python, "-c", program+harness)
 	cmd.Stdin = &in
 	out, err := cmd.CombinedOutput()
 	if err != nil || strings.Count(string(out), "same\n") != len(ids) {
