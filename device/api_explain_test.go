@@ -76,7 +76,9 @@ func TestExplainTellsObstacles(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.run()
-	b.waitStatus("a lane without lines", func(s *client.Status) bool { return strings.Contains(s.Lanes[0].Gate, "no such chip") })
+	b.waitStatus("a lane without lines, and open stores", func(s *client.Status) bool {
+		return strings.Contains(s.Lanes[0].Gate, "no such chip") && !s.Clock.At.IsZero()
+	})
 	b.importBundle()
 	e, err := b.client.Explain(b.ctx(), client.Shown{Lane: "in-1", Codes: []string{b.pass(credential.Claims{})}})
 	if err != nil || e.Answers[0].Reason != "ok" || len(e.Obstacles) != 1 || !strings.Contains(e.Obstacles[0], "no such chip") {
