@@ -39,6 +39,7 @@ type stage struct {
 
 	bundle, former []byte // the newest that was imported, and the one before
 	imports        int    // bundles that changed something, each an event
+	exits          int    // how often somebody was let out
 	shown          []string
 	last           time.Time // when the last code was shown
 	explained      []string  // codes that the technician asked about
@@ -94,10 +95,11 @@ lanes:
   - name: in-1
     inert: secured
     refusal: 200ms
+    exit_pulse: 300ms
     passage_timeout: 2100ms
     turnstile_wait: 100ms
     scanner: {port: %s, baud: 115200, same_code: %v}
-    gpio: {relay: {line: relay}, passage: {line: passage}}
+    gpio: {relay: {line: relay}, passage: {line: passage}, exit: {line: exit}}
 `
 
 func newStage(ctx context.Context) (s *stage, err error) {

@@ -13,6 +13,7 @@ import (
 	"gatehouse/device/client"
 	"gatehouse/device/condition"
 	"gatehouse/entry"
+	"gatehouse/gate"
 )
 
 func nobodyWalks() act {
@@ -155,19 +156,46 @@ func fullDisk() act {
 	return act{
 		at: "11:50", title: "The disk is full",
 		tells: "Every byte that the kiosk writes is refused. An admission that cannot be recorded does not happen, or one\n" +
-			"ticket would admit for ever: the guest is sent to the staff, and comes in when the disk has room again.",
+			"ticket would admit for ever: the guest is sent to the staff. Who wants out is let out first, and written down later.",
 		scenes: []scene{
-			does("the disk takes no more", "", fill(true)),
+			does("the disk takes no more", "", diskFills),
 			lost,
+			does("somebody inside presses the button to leave", "the gate opened", leave),
 			does("the kiosk says what is wrong", "GH-301", wrongNow),
-			does("the disk has room again", "", fill(false)),
+			does("the disk has room again", "exit is written down", diskEmpties),
 			show("the same day ticket", entry.ReasonOK, lost.paper),
 		},
 	}
 }
 
-func fill(full bool) func(context.Context, *stage) (string, error) {
-	return func(_ context.Context, s *stage) (string, error) { return "", s.kiosk.fillDisk(full) }
+func diskFills(_ context.Context, s *stage) (string, error) { return "", s.kiosk.fillDisk(true) }
+
+// leave has somebody press the button and go out.
+func leave(ctx context.Context, s *stage) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	mark, began := s.board.Mark(), time.Now()
+	if err := s.board.Press(ctx, lane, gate.Exit); err != nil {
+		return "", err
+	}
+	edge, err := s.board.WaitEdge(ctx, mark, lane, gate.Relay, true)
+	if err != nil {
+		return "", err
+	}
+	s.exits++
+	if err := s.board.Walk(ctx, lane); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("the gate opened after %d ms", edge.Time.Sub(began).Milliseconds()), s.atRest(ctx)
+}
+
+// diskEmpties gives the disk room, and waits until it is written down who left meanwhile.
+func diskEmpties(ctx context.Context, s *stage) (string, error) {
+	if err := s.kiosk.fillDisk(false); err != nil {
+		return "", err
+	}
+	l, err := s.journal.next(ctx, "way out")
+	return fmt.Sprintf("the %s is written down, as event %d", l.What, l.Event), err
 }
 
 // wrongNow are the kiosk's own words for what is wrong with it.

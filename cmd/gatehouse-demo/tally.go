@@ -162,8 +162,8 @@ func (t *tally) check(ctx context.Context, s *stage) {
 			rose++
 		}
 	}
-	if rose != t.opened() || rose != t.reasons[entry.ReasonOK] {
-		t.fault(end, "the relay rose %d times for %d admissions", rose, t.reasons[entry.ReasonOK])
+	if admitted := t.reasons[entry.ReasonOK]; admitted != t.opened() || admitted+s.exits != rose {
+		t.fault(end, "the relay rose %d times for %d admissions and %d exits", rose, admitted, s.exits)
 	}
 	if l, more := s.journal.take(); more {
 		t.fault(end, "the kiosk tells of a %s that nobody caused", l.Message)
@@ -173,8 +173,9 @@ func (t *tally) check(ctx context.Context, s *stage) {
 		t.fault(end, "no status: %v", err)
 		return
 	}
-	if want := uint64(t.events + s.imports); st.Ledger.Events != want {
-		t.fault(end, "the ledger has %d events, wanted %d: %d of guests and %d changes of trust", st.Ledger.Events, want, t.events, s.imports)
+	if want := uint64(t.events + s.exits + s.imports); st.Ledger.Events != want {
+		t.fault(end, "the ledger has %d events, wanted %d: %d of guests, %d exits and %d changes of trust",
+			st.Ledger.Events, want, t.events, s.exits, s.imports)
 	}
 	if _, err := s.client.CheckLedger(ctx); err != nil {
 		t.fault(end, "the chain of events: %v", err)
