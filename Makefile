@@ -8,7 +8,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 ARM         := CGO_ENABLED=0 GOARCH=arm GOARM=7
 PURE        := ./credential/... ./entry/... ./cache/...
 
-.PHONY: help demo build test check race arm bench torture virtual
+.PHONY: help demo build test check race arm bench torture virtual install install-files
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -19,6 +19,20 @@ demo: ## a morning at one gate, played with the real kiosk (KEEP=1 leaves it run
 
 build: ## the static binaries of every role, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags='-s -w' -o bin/ ./cmd/...
+
+install: build install-files ## the kiosk on a Debian machine: daemon, tool, unit, rules (DESTDIR=…)
+
+BIN := bin
+SHARE = $(DESTDIR)/usr/share/man/man1
+LIB   = $(DESTDIR)/usr/lib
+install-files:
+	install -D -m 755 -t $(DESTDIR)/usr/bin $(BIN)/gatehoused $(BIN)/gatehouse
+	install -D -m 644 -t $(SHARE) docs/man/*.1
+	install -D -m 644 systemd/gatehoused.service $(LIB)/systemd/system/gatehoused.service
+	install -D -m 644 systemd/70-gatehouse.rules $(LIB)/udev/rules.d/70-gatehouse.rules
+	install -D -m 644 systemd/gatehouse.sysusers $(LIB)/sysusers.d/gatehouse.conf
+	install -D -m 644 systemd/gatehouse.tmpfiles $(LIB)/tmpfiles.d/gatehouse.conf
+	install -D -m 644 systemd/gatehouse.modules $(LIB)/modules-load.d/gatehouse.conf
 
 test: check race arm ## all checks and tests
 
@@ -31,7 +45,7 @@ check: ## gofmt, vet, staticcheck, govulncheck
 	test/vulnerabilities $(GO) run $(GOVULNCHECK)
 
 race: ## every test, with the race detector and in shuffled order
-	@test/packages gcc libc6-dev
+	@test/packages gcc libc6-dev systemd udev
 	$(GO) test -race -shuffle=on -timeout 10m ./...
 
 arm: ## credential, entry and cache on 32-bit ARM, emulated
