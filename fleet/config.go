@@ -79,9 +79,12 @@ func readPolicy(b []byte) (*entry.Policy, error) {
 	return &p, nil
 }
 
-// readLayer reads a config document. A layer must be understood by itself, also where a later one covers it.
-func readLayer(d Document) (Layer, error) {
+// ReadLayer reads a config document. A layer must be understood by itself, also where a later one covers it.
+func ReadLayer(d Document) (Layer, error) {
 	var l Layer
+	if d.Kind() != KindConfig {
+		return nil, fmt.Errorf("%w: %s is no config", ErrKind, d)
+	}
 	if err := d.decodeBody(&l); err != nil {
 		return nil, err
 	}

@@ -56,8 +56,8 @@ func (o *opening) openIssuers(u *Update, a *assembly) error {
 	if !ok {
 		return fmt.Errorf("%w: %s names no issuers", ErrWithheld, a.doc)
 	}
-	var list Issuers
-	if err := d.decodeBody(&list); err != nil {
+	list, err := ReadIssuers(d)
+	if err != nil {
 		return err
 	}
 	keys, err := list.Credentials()
@@ -82,7 +82,7 @@ func (o *opening) openConfig(a *assembly) (*entry.Policy, error) {
 		if !ok || d.Withdrawn() {
 			continue
 		}
-		l, err := readLayer(d)
+		l, err := ReadLayer(d)
 		if err != nil {
 			return nil, err
 		}

@@ -46,6 +46,15 @@ type IssuerKey struct {
 
 const maxIssuers = 1024
 
+// ReadIssuers reads the trust list. Its keys are for Credentials to judge.
+func ReadIssuers(d Document) (*Issuers, error) {
+	var list Issuers
+	if d.Kind() != KindIssuers {
+		return nil, fmt.Errorf("%w: %s is no trust list", ErrKind, d)
+	}
+	return &list, d.decodeBody(&list)
+}
+
 // Credentials turns the trust list into keys for credential.Verify. An error names issuer and key.
 func (l *Issuers) Credentials() ([]*credential.Key, error) {
 	if len(l.Issuers) > maxIssuers {

@@ -26,7 +26,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -235,9 +234,9 @@ func (f *Folder) names(part string) string {
 
 // list are the names of the YAML files in a part of the folder, in order.
 func (f *Folder) list(part string) ([]string, error) {
-	entries, err := os.ReadDir(f.path(part))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("folder: %w", err)
+	entries, err := readDir(f.path(part))
+	if err != nil {
+		return nil, err
 	}
 	var names []string
 	for _, e := range entries {

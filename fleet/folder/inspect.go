@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -143,10 +142,8 @@ func (i *inspection) named(part string) (names []string) {
 }
 
 func (i *inspection) entries(parts ...string) []fs.DirEntry {
-	entries, err := os.ReadDir(i.path(parts...))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		i.note(i.path(parts...), err)
-	}
+	entries, err := readDir(i.path(parts...))
+	i.note(i.path(parts...), err)
 	return entries
 }
 

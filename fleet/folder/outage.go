@@ -61,9 +61,9 @@ func (f *Folder) SetUp(issuer string) error {
 
 // down is what a head that is signed at a time says of outages. An issuer that has left the fleet has none.
 func (f *Folder) down(at time.Time) (map[string]uint64, error) {
-	entries, err := os.ReadDir(f.path("down"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("folder: %w", err)
+	entries, err := readDir(f.path("down"))
+	if err != nil {
+		return nil, err
 	}
 	down := map[string]uint64{}
 	for _, e := range entries {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -172,9 +171,9 @@ func (f *Folder) layers(venue string) ([]body, error) {
 	if err := checkMerged(venuePath, bodies); err != nil {
 		return nil, err
 	}
-	kiosks, err := os.ReadDir(f.path("kiosks", venue))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("folder: %w", err)
+	kiosks, err := readDir(f.path("kiosks", venue))
+	if err != nil {
+		return nil, err
 	}
 	wider := len(bodies)
 	for _, k := range kiosks {
@@ -327,22 +326,9 @@ const maxAhead = 24 * time.Hour
 // signed while the clock was far ahead is signed anew: kiosks would refuse it until its time has come. So is one that
 // bears too few signatures of keys that the newest root allows.
 func (f *Folder) publish(root fleet.Document, b body, at time.Time) (fleet.Document, error) {
-	former, ok, err := f.published(b)
-	if err != nil {
-		return fleet.Document{}, err
-	}
-	version := uint64(1)
-	if ok {
-		version = former.Version() + 1
-	}
-	// Unsigned at first: as long as nothing changes, the offline keys can stay where they are.
-	d, err := fleet.Sign(b.kind, b.scope, version, at, b.content)
-	if err != nil {
-		return fleet.Document{}, err
-	}
-	same := ok && b.kind != fleet.KindHead && bytes.Equal(former.Body(), d.Body())
-	if same && !former.Issued().After(at.Add(maxAhead)) && fleet.Verify(root, former) == nil {
-		return former, nil
+	former, d, why, err := f.due(root, b, at)
+	if err != nil || why == "" {
+		return former, err
 	}
 	keys, err := f.SigningKeys(b.kind.Role())
 	if err != nil {
@@ -351,14 +337,57 @@ func (f *Folder) publish(root fleet.Document, b body, at time.Time) (fleet.Docum
 	if d, err = d.Cosign(keys...); err != nil {
 		return fleet.Document{}, err
 	}
+	for _, blob := range b.blobs { // first: the document names them
+		if path := f.blobPath(fleet.DigestOf(blob)); !exists(path) {
+			if err := WriteFile(path, blob, readable); err != nil {
+				return fleet.Document{}, err
+			}
+		}
+	}
 	return d, WriteFile(f.publishedPath(b), d.Bytes(), readable)
+}
+
+// Why a document is signed.
+const (
+	WhyNew        = "new"
+	WhyChanged    = "changed"
+	WhyWithdrawn  = "withdrawn"  // a tombstone takes its place
+	WhyAhead      = "ahead"      // the former was signed by a clock that was far ahead, and kiosks refuse it
+	WhyIssued     = "issued"     // it was, already, with the bundle of another venue
+	WhySignatures = "signatures" // the newest root does not allow enough of its keys
+)
+
+// due gives the published document, the next one without a signature, and why that one is to be signed; "" where the
+// published one serves. It is unsigned: as long as nothing changes, the offline keys can stay where they are.
+func (f *Folder) due(root fleet.Document, b body, at time.Time) (former, next fleet.Document, why string, err error) {
+	former, ok, err := f.published(b)
+	if err != nil {
+		return former, next, "", err
+	}
+	if next, err = fleet.Sign(b.kind, b.scope, former.Version()+1, at, b.content); err != nil {
+		return former, next, "", err
+	}
+	same := ok && b.kind != fleet.KindHead && bytes.Equal(former.Body(), next.Body())
+	switch {
+	case !ok:
+		why = WhyNew
+	case !same && next.Withdrawn():
+		why = WhyWithdrawn
+	case !same:
+		why = WhyChanged
+	case former.Issued().After(at.Add(maxAhead)):
+		why = WhyAhead
+	case fleet.Verify(root, former) != nil:
+		why = WhySignatures
+	}
+	return former, next, why, nil
 }
 
 // publishedNames are the names between prefix and suffix in the file names of published/: whatever has one was published.
 func (f *Folder) publishedNames(prefix, suffix string) ([]string, error) {
-	entries, err := os.ReadDir(f.path("published"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("folder: %w", err)
+	entries, err := readDir(f.path("published"))
+	if err != nil {
+		return nil, err
 	}
 	var names []string
 	for _, e := range entries {

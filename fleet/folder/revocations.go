@@ -5,7 +5,6 @@ package folder
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -39,7 +38,7 @@ func (f *Folder) revocations(issuer string) (body, error) {
 	}
 	list, blobs, err := f.changes(now, former)
 	if err == nil && list.Inline() > fleet.MaxInline {
-		list, blobs, err = f.anew(now)
+		list, blobs = now.anew()
 	}
 	b.content, b.blobs = list, blobs
 	return b, err
@@ -100,26 +99,20 @@ func (f *Folder) changes(now *revoked, former *fleet.RevocationList) (fleet.Revo
 }
 
 // anew are the lists as bases alone.
-func (f *Folder) anew(now *revoked) (fleet.RevocationList, [][]byte, error) {
-	var list fleet.RevocationList
-	var blobs [][]byte
-	write := func(blob []byte, count int) (*fleet.Base, error) {
+func (now *revoked) anew() (list fleet.RevocationList, blobs [][]byte) {
+	base := func(blob []byte, count int) *fleet.Base {
 		if len(blob) == 0 {
-			return nil, nil
+			return nil
 		}
 		blobs = append(blobs, blob)
-		b := &fleet.Base{Digest: fleet.DigestOf(blob), Count: uint64(count)}
-		return b, WriteFile(f.blobPath(b.Digest), blob, readable)
+		return &fleet.Base{Digest: fleet.DigestOf(blob), Count: uint64(count)}
 	}
-	base, err := write(now.ids.without(nil), len(now.ids))
-	list.Base = base
+	list.Base = base(now.ids.without(nil), len(now.ids))
 	for i, l := range now.lists {
 		bits := now.bits[i].bytes
-		base, writeErr := write(bits, min(len(bits)*8, int(l.size())))
-		err = errors.Join(err, writeErr)
-		list.Lists = append(list.Lists, fleet.StatusList{URI: l.uri, Size: l.size(), Base: base})
+		list.Lists = append(list.Lists, fleet.StatusList{URI: l.uri, Size: l.size(), Base: base(bits, min(len(bits)*8, int(l.size())))})
 	}
-	return list, blobs, err
+	return list, blobs
 }
 
 // hasRevoked tells whether the list that was published last has any id, or was withdrawn and may have had some.
