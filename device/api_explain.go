@@ -88,6 +88,9 @@ func (k *kiosk) explain(l *lane, codes []string) client.Explanation {
 	if !l.serving.Load() {
 		out.Obstacles = append(out.Obstacles, "lane "+l.cfg.Name+" answers out_of_order: "+l.health.text("its gate is not in service", condition.Gate))
 	}
+	if l.out.burns() {
+		out.Obstacles = append(out.Obstacles, "lane "+l.cfg.Name+" answers lane_closed: its fire contact is active")
+	}
 	if by := l.closing.by.Load(); by != nil {
 		out.Obstacles = append(out.Obstacles, "lane "+l.cfg.Name+" answers lane_closed: closed "+closedText(by))
 	}

@@ -109,3 +109,19 @@ func TestQuestionsAreDiscreet(t *testing.T) {
 		t.Errorf("a body without end: %d", w.Code)
 	}
 }
+
+// During a fire the status and an explanation say why nobody is let in.
+func TestExplainTellsOfAFire(t *testing.T) {
+	b := newWayOutBench(t)
+	b.start()
+	b.importBundle()
+	b.wantFire(true)
+	defer b.wantFire(false)
+	s := b.waitStatus("the fire", func(s *client.Status) bool { return s.Lanes[0].Fire != "well" })
+	if l := s.Lanes[0]; l.Fire == "" || l.Exit != "well" || l.Sensor != "" {
+		t.Errorf("%+v", l)
+	}
+	if e := b.explain(t, b.pass(credential.Claims{})); e.Answers[0].Reason != "ok" || len(e.Obstacles) != 1 || !strings.Contains(e.Obstacles[0], "lane_closed: its fire contact is active") {
+		t.Errorf("%+v", e)
+	}
+}

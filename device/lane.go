@@ -372,8 +372,13 @@ func (l *lane) status() client.Lane {
 	s.Tapped = l.tapped.Load()
 	s.Mode = string(l.modeNow())
 	s.Closed = closedOf(l.closing.by.Load())
-	if l.cfg.HasSensor() {
-		s.Sensor = l.health.text("well", condition.Sensor)
+	contact := func(c gate.Contact, codes ...condition.Code) string {
+		if !l.cfg.Has(c) {
+			return ""
+		}
+		return l.health.text("well", codes...)
 	}
+	s.Sensor, s.Exit = contact(gate.Passage, condition.Sensor), contact(gate.Exit, condition.ExitInput)
+	s.Fire = contact(gate.Fire, condition.FireInput, condition.Fire)
 	return s
 }

@@ -21,13 +21,13 @@ func newLanes() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lanes",
 		Short: "Show how each lane of this kiosk is",
-		Long: `Lanes shows of each lane its scanner, gate and passage sensor, how often it answered since the start and what it
-answered last; of one that staff closed also who did, when and why, and whether it is a lane out, or closed or open to
+		Long: `Lanes shows of each lane its scanner, gate and contacts (passage sensor, exit, fire), how often it answered since the
+start and what it answered last; of one that staff closed also who did, when and why, and whether it is a lane out, or closed or open to
 everybody at this hour, as the signed config says.
 
---json prints a list of objects: name, mode (in, out, closed or free), scanner, gate, sensor (none where none is wired),
-scans, outcomes (a count for each), last and last_at, closed where staff closed it (event, at and note), and tapped while
-somebody looks at its frames (gatehouse scanner tap). Fields may be added; those there stay.`,
+--json prints a list of objects: name, mode (in, out, closed or free), scanner, gate, sensor, exit and fire (none where none
+is wired), scans, outcomes (a count for each), last and last_at, closed where staff closed it (event, at and note), and tapped
+while somebody looks at its frames (gatehouse scanner tap). Fields may be added; those there stay.`,
 		Example: `  gatehouse lanes
   gatehouse lanes --json | jq '.[] | select(.gate != "in service")'`,
 		Args: cobra.NoArgs,
@@ -53,9 +53,11 @@ somebody looks at its frames (gatehouse scanner tap). Fields may be added; those
 }
 
 func printLane(w io.Writer, l client.Lane) error {
-	sensor := ""
-	if l.Sensor != "" {
-		sensor = "\n  sensor:  " + l.Sensor
+	contacts := ""
+	for _, c := range []struct{ name, state string }{{"sensor: ", l.Sensor}, {"exit:   ", l.Exit}, {"fire:   ", l.Fire}} {
+		if c.state != "" {
+			contacts += "\n  " + c.name + " " + c.state
+		}
 	}
 	closed := ""
 	if l.Closed != nil {
@@ -68,7 +70,7 @@ func printLane(w io.Writer, l client.Lane) error {
 	if mode != "" {
 		mode = ", " + mode
 	}
-	_, err := fmt.Fprintf(w, "lane %s%s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, mode, closed, l.Scanner, l.Gate, sensor, l.Scans, outcomeCounts(l))
+	_, err := fmt.Fprintf(w, "lane %s%s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, mode, closed, l.Scanner, l.Gate, contacts, l.Scans, outcomeCounts(l))
 	return err
 }
 

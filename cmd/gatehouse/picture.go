@@ -24,6 +24,9 @@ func look(ctx context.Context, kiosk *client.Client) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
+	if status.Clock.At.IsZero() { // there is no record to read yet
+		return view{status: status}, nil
+	}
 	page, err := kiosk.Events(ctx, client.Query{Limit: 100})
 	if err != nil {
 		return view{}, err
@@ -44,7 +47,7 @@ func (v *view) picture(width, height int) []string {
 		add(v.dataLine())
 	}
 	add("")
-	add(fmt.Sprintf("%s %6s  %s  %s", pad("LANE", 8), "SCANS", pad("LAST", 27), "SCANNER, GATE, SENSOR"))
+	add(fmt.Sprintf("%s %6s  %s  %s", pad("LANE", 8), "SCANS", pad("LAST", 27), "SCANNER, GATE, CONTACTS"))
 	most := max(height/4, 1)
 	for i, l := range s.Lanes {
 		if i == most {
@@ -86,6 +89,9 @@ func (v *view) heading() string {
 		ready = "NOT READY"
 	}
 	c := v.status.Clock
+	if c.At.IsZero() {
+		return fmt.Sprintf("%s/%s  %s  its stores are not open: people are let out, and nobody in", v.status.Venue, v.status.Kiosk, ready)
+	}
 	synced := ""
 	if ago := c.At.Sub(c.SyncedAt); !c.SyncedAt.IsZero() && ago >= time.Minute {
 		synced = " " + age(ago) + " ago"
@@ -119,8 +125,10 @@ func laneLine(l *client.Lane) string {
 		last = l.Last + " " + l.LastAt.Local().Format(time.TimeOnly)
 	}
 	parts := shutText(l) + l.Scanner + ", " + l.Gate
-	if l.Sensor != "" {
-		parts += ", " + l.Sensor
+	for _, contact := range []string{l.Sensor, l.Exit, l.Fire} {
+		if contact != "" {
+			parts += ", " + contact
+		}
 	}
 	return fmt.Sprintf("%s %6d  %s  %s", pad(l.Name, 8), l.Scans, pad(last, 27), parts)
 }

@@ -95,7 +95,7 @@ func waitTap(ts *testscript.TestScript, neg bool, args []string) {
 	waitLane(ts, client.Dial(ts.MkAbs(args[0])), "a tap", func(l client.Lane) bool { return l.Tapped })
 }
 
-// waitLane waits until the kiosk's one lane is as wanted.
+// waitLane waits until the kiosk's stores are open and its one lane is as wanted.
 func waitLane(ts *testscript.TestScript, kiosk *client.Client, what string, ok func(client.Lane) bool) client.Lane {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
@@ -103,7 +103,7 @@ func waitLane(ts *testscript.TestScript, kiosk *client.Client, what string, ok f
 	defer poll.Stop()
 	for {
 		status, err := kiosk.Status(ctx)
-		if err == nil && len(status.Lanes) == 1 && ok(status.Lanes[0]) {
+		if err == nil && !status.Clock.At.IsZero() && len(status.Lanes) == 1 && ok(status.Lanes[0]) {
 			return status.Lanes[0]
 		}
 		select {

@@ -82,8 +82,12 @@ func printStatus(w io.Writer, s *client.Status) error {
 	for _, line := range outages(s) {
 		fmt.Fprintln(w, line)
 	}
-	fmt.Fprintf(w, "clock: %s, %s\n", local(s.Clock.At), clockText(s.Clock))
-	fmt.Fprintf(w, "ledger: event %d, %d writes since start\n", s.Ledger.Events, s.Ledger.Commits)
+	if s.Clock.At.IsZero() {
+		fmt.Fprintln(w, "clock and ledger: not there yet; people are let out, and nobody in")
+	} else {
+		fmt.Fprintf(w, "clock: %s, %s\n", local(s.Clock.At), clockText(s.Clock))
+		fmt.Fprintf(w, "ledger: event %d, %d writes since start\n", s.Ledger.Events, s.Ledger.Commits)
+	}
 	for _, l := range s.Lanes {
 		fmt.Fprintln(w)
 		if err := printLane(w, l); err != nil {

@@ -10,6 +10,25 @@ import (
 	"gatehouse/device/client"
 )
 
+// A kiosk whose stores cannot be opened lets people out and has neither clock nor record to tell of.
+func TestStatusWithoutStores(t *testing.T) {
+	s := &client.Status{Venue: "arena", Kiosk: "gate-1", Data: client.Data{Freshness: "none"},
+		Lanes: []client.Lane{{Name: "in-1", Scanner: "connected", Gate: "in service", Exit: "well", Fire: "the fire contact is active"}}}
+	var out strings.Builder
+	if err := printStatus(&out, s); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"clock and ledger: not there yet; people are let out, and nobody in", "  exit:    well\n", "  fire:    the fire contact is active\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in %s", want, &out)
+		}
+	}
+	picture := strings.Join((&view{status: s}).picture(120, 24), "\n")
+	if !strings.Contains(picture, "arena/gate-1  NOT READY  its stores are not open") || !strings.Contains(picture, "well, the fire contact is active") || strings.Contains(picture, "0001-") {
+		t.Error(picture)
+	}
+}
+
 // Who asks whether a contact was wired right must find it in the status, and only where one is wired.
 func TestStatusTellsOfThePassageSensor(t *testing.T) {
 	for _, sensor := range []string{"", "well", "the passage sensor is stuck"} {

@@ -104,11 +104,13 @@ func watchLines(ctx context.Context, kiosk *client.Client, w io.Writer) error {
 			}
 			last = is
 		}
-		if next == 0 {
+		if next == 0 && !v.status.Clock.At.IsZero() {
 			next = v.status.Ledger.Events + 1
 		}
-		if next, err = e.more(ctx, next); err != nil && ctx.Err() == nil {
-			return err
+		if next != 0 {
+			if next, err = e.more(ctx, next); err != nil && ctx.Err() == nil {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -172,7 +172,7 @@ func waitFor(t *testing.T, run string, ok func(*client.Status) bool) {
 	defer poll.Stop()
 	for {
 		s, err := client.Dial(run).Status(t.Context())
-		if err == nil && len(s.Lanes) == 1 && ok(s) {
+		if err == nil && !s.Clock.At.IsZero() && len(s.Lanes) == 1 && ok(s) {
 			return
 		}
 		select {
@@ -201,7 +201,8 @@ func TestWatchLines(t *testing.T) {
 		}
 		_ = json.NewEncoder(w).Encode(p)
 	})
-	well := client.Status{Venue: "arena", Kiosk: "gate-1", Ready: true, Ledger: client.Ledger{Events: 6}, Data: client.Data{Freshness: "fresh"}, Clock: client.Clock{State: "synced"}}
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+	well := client.Status{Venue: "arena", Kiosk: "gate-1", Ready: true, Ledger: client.Ledger{Events: 6}, Data: client.Data{Freshness: "fresh"}, Clock: client.Clock{At: now, State: "synced"}}
 	stale := well
 	stale.Data.Freshness = "stale"
 	answers <- well

@@ -71,6 +71,8 @@ type Lane struct {
 	Sensor  string `json:"sensor,omitempty"` // "well", or what is wrong; empty where none is wired
 	// Mode is in (by pass), out, or by the hours of the signed config: closed (nobody) or free (everybody).
 	Mode     string            `json:"mode"`
+	Exit     string            `json:"exit,omitempty"`   // the same of the exit contact
+	Fire     string            `json:"fire,omitempty"`   // the same of the fire contact; an alarm is told here too
 	Closed   *Closed           `json:"closed,omitempty"` // staff closed it: every code is answered lane_closed
 	Tapped   bool              `json:"tapped,omitempty"` // a technician looks at the frames of its scanner
 	Scans    uint64            `json:"scans"`            // since start

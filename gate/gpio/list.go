@@ -51,7 +51,7 @@ func (d description) named() Chip {
 	return c
 }
 
-// Wired tells what a wiring has a line for (relay, green, red, passage), "" for nothing. alone tells that the chip is the
+// Wired tells what a wiring has a line for (relay, green, red, passage, exit, fire), "" for nothing. alone tells that the chip is the
 // board's only one.
 func (cfg Config) Wired(c Chip, alone bool, line string) string {
 	want := cfg.Chip
@@ -66,8 +66,10 @@ func (cfg Config) Wired(c Chip, alone bool, line string) string {
 			return string(o)
 		}
 	}
-	if cfg.Passage.Name == line {
-		return "passage"
+	for _, in := range gate.Contacts() {
+		if cfg.Input(in).Name == line {
+			return string(in)
+		}
 	}
 	return ""
 }

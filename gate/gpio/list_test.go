@@ -25,14 +25,14 @@ func TestNamedLines(t *testing.T) {
 
 func TestWired(t *testing.T) {
 	chip := Chip{Name: "gpiochip1", Label: "expander", Path: "/dev/gpiochip1"}
-	lines := Config{Relay: Line{Name: "relay0"}, Passage: Input{Name: "contact"}}
+	lines := Config{Relay: Line{Name: "relay0"}, Passage: Input{Name: "contact"}, Exit: Input{Name: "button"}, Fire: Input{Name: "alarm"}}
 	for _, c := range []struct {
 		chip  string
 		alone bool
 		line  string
 		want  string
 	}{
-		{"", true, "relay0", "relay"}, {"", true, "contact", "passage"}, {"", true, "other", ""}, {"", true, "", ""},
+		{"", true, "relay0", "relay"}, {"", true, "contact", "passage"}, {"", true, "button", "exit"}, {"", true, "alarm", "fire"}, {"", true, "other", ""}, {"", true, "", ""},
 		{"", false, "relay0", ""}, {"gpiochip1", false, "relay0", "relay"}, {"expander", false, "relay0", "relay"},
 		{"/dev/gpiochip1", false, "relay0", "relay"}, {"gpiochip0", true, "relay0", ""},
 	} {
