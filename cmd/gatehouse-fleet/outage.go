@@ -4,10 +4,17 @@
 package main
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/fleet/folder"
 )
 
 func newIssuerDown(o *options) *cobra.Command {
@@ -45,10 +52,80 @@ It ends with issuer up and the bundle after it.`,
 	return cmd
 }
 
+func newIssuerList(o *options) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the issuers, and which of them are down for how long",
+		Long: `List the issuers of the folder: how many keys each has, the kinds of pass that they may sign, how many ids are revoked,
+and since when its servers are out of reach. What the kiosks were told of that so far is what the last bundle said; plan
+shows the difference.
+
+--json prints one object a line: name, keys, kinds (absent: every kind), revoked, and down_since where it is down. Fields may
+be added; those there stay.`,
+		Example: `  gatehouse-fleet issuer list
+  gatehouse-fleet issuer list --json | jq -r 'select(.down_since) | .name'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := o.open()
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			issuers, err := f.Issuers(now)
+			if err != nil {
+				return err
+			}
+			if !asJSON {
+				return printIssuers(cmd.OutOrStdout(), issuers, now)
+			}
+			for _, i := range issuers {
+				if err := json.NewEncoder(cmd.OutOrStdout()).Encode(i); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object a line")
+	return cmd
+}
+
+func printIssuers(out io.Writer, issuers []folder.IssuerState, now time.Time) error {
+	if len(issuers) == 0 {
+		_, err := fmt.Fprintln(out, "There is no issuer yet. Next: gatehouse-fleet issuer add NAME")
+		return err
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ISSUER\tKEYS\tKINDS\tREVOKED\tSERVERS")
+	for _, i := range issuers {
+		servers := "-"
+		if i.DownSince != nil {
+			servers = fmt.Sprintf("down since %s, for %s", i.DownSince.Format(time.RFC3339), agoText(now.Sub(*i.DownSince)))
+		}
+		fmt.Fprintf(w, "%s\t%d\t%s\t%d\t%s\n", i.Name, i.Keys, cmp.Or(strings.Join(i.Kinds, " "), "every"), i.Revoked, servers)
+	}
+	return w.Flush()
+}
+
+// agoText is a length of time in its two largest units.
+func agoText(d time.Duration) string {
+	days, hours, minutes := int(d.Hours())/24, int(d.Hours())%24, int(d.Minutes())%60
+	switch {
+	case days > 0:
+		return fmt.Sprintf("%dd %dh", days, hours)
+	case hours > 0:
+		return fmt.Sprintf("%dh %dm", hours, minutes)
+	}
+	return fmt.Sprintf("%dm", minutes)
+}
+
 func newIssuerUp(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:     "up NAME",
-		Short:   "End what issuer down has said",
+		Use:   "up NAME",
+		Short: "End what issuer down has said",
+		Long: `Say that an issuer's servers can be reached again. Kiosks go by max_age again where the bundle after this was imported; it
+ends nothing at a kiosk before.`,
 		Example: "  gatehouse-fleet issuer up telecom",
 		Args:    one("name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,7 +136,7 @@ func newIssuerUp(o *options) *cobra.Command {
 			if err := f.SetUp(args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Issuer %s is up\nNext: gatehouse-fleet bundle --venue VENUE, for each venue\n", args[0])
+			fmt.Fprintf(cmd.OutOrStdout(), "Issuer %s is up\nNext: gatehouse-fleet bundle --venue VENUE, for each venue: until then kiosks hold it to be down\n", args[0])
 			return nil
 		},
 	}

@@ -127,7 +127,7 @@ are kept. What each key may sign is in issuers/NAME.yaml afterwards.`,
 	fl.StringArrayVar(&formats, "format", nil, "`format` that the keys may sign, gh1 or hc1 (repeatable; default: what suits the keys)")
 	fl.StringArrayVar(&opts.Kinds, "kind", nil, "`kind` of pass that the keys may sign (repeatable; default: every kind)")
 	fl.StringArrayVar(&opts.Scopes, "scope", nil, "`venue` or venue/zone that the keys may sign for (repeatable; default: everywhere)")
-	return group("issuer", "Keep the issuers", add, newIssuerDown(o), newIssuerUp(o))
+	return group("issuer", "Keep the issuers", add, newIssuerList(o), newIssuerDown(o), newIssuerUp(o))
 }
 
 func readAll(paths []string) ([][]byte, error) {

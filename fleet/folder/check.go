@@ -60,7 +60,8 @@ func (f *Folder) checkIssuers(path string, text []byte, p *entry.Policy) (warnin
 }
 
 func maySign(i fleet.Issuer, kind string) bool {
-	return slices.ContainsFunc(i.Keys, func(k fleet.IssuerKey) bool { return len(k.Kinds) == 0 || slices.Contains(k.Kinds, kind) })
+	kinds := kindsOf(i)
+	return len(kinds) == 0 || slices.Contains(kinds, kind)
 }
 
 // checkBands compares what a bundle's head will say with what the venue's rule allows it.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -92,4 +93,50 @@ func (f *Folder) readDown(issuer string, at time.Time) (time.Time, error) {
 		return since, faultAt(path, 1, "not a time that has passed; write it with: gatehouse-fleet issuer down %s", issuer)
 	}
 	return since, nil
+}
+
+// IssuerState is an issuer of the folder at a glance. Its JSON form is stable: fields may be added.
+type IssuerState struct {
+	Name      string     `json:"name"`
+	Keys      int        `json:"keys"`
+	Kinds     []string   `json:"kinds,omitempty"` // that its keys may sign; none: every kind
+	Revoked   int        `json:"revoked"`         // ids
+	DownSince *time.Time `json:"down_since,omitempty"`
+}
+
+// Issuers lists the issuers of the folder at a time, in the order of their names.
+func (f *Folder) Issuers(at time.Time) (states []IssuerState, err error) {
+	list, err := f.readIssuers()
+	if err != nil {
+		return nil, err
+	}
+	down, err := f.down(at)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range list.Issuers {
+		revoked, err := f.readRevoked(i.Name)
+		if err != nil {
+			return nil, err
+		}
+		s := IssuerState{Name: i.Name, Keys: len(i.Keys), Revoked: len(revoked), Kinds: kindsOf(i)}
+		if since, ok := down[i.Name]; ok {
+			at := time.Unix(int64(since), 0).UTC()
+			s.DownSince = &at
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}
+
+// kindsOf are the kinds of pass that an issuer's keys may sign; none where one may sign every kind.
+func kindsOf(i fleet.Issuer) (kinds []string) {
+	for _, k := range i.Keys {
+		if len(k.Kinds) == 0 {
+			return nil
+		}
+		kinds = append(kinds, k.Kinds...)
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
 }

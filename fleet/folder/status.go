@@ -5,6 +5,7 @@ package folder
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -83,6 +84,49 @@ func (f *Folder) IssueListed(issuer, uri string, c credential.Claims, count int)
 		list.ids = append(list.ids, p.ID)
 	}
 	return passes, WriteFile(f.statusPath(issuer), lists.text(issuer), private)
+}
+
+// ListedIDs are the ids of passes by their places in a status list of an issuer: "7", "0-499", or several with commas
+// between them. A place that was never given to a pass is an error.
+func (f *Folder) ListedIDs(issuer, uri, places string) ([]string, error) {
+	if err := f.checkIssuer(issuer); err != nil {
+		return nil, err
+	}
+	lists, err := f.readStatus(issuer)
+	if err != nil {
+		return nil, err
+	}
+	list := lists.find(uri)
+	if list == nil {
+		var known []string
+		for _, l := range lists {
+			known = append(known, l.uri)
+		}
+		return nil, fmt.Errorf("%w: status list %q of issuer %s; there are: %s", ErrUnknown, uri, issuer, cmp.Or(strings.Join(known, ", "), "none"))
+	}
+	var ids []string
+	for run := range strings.SplitSeq(places, ",") {
+		from, to, ok := readRun(run)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("%w: places %q; write 7, 0-499 or 3,10-19", ErrName, run)
+		case to >= len(list.ids):
+			return nil, fmt.Errorf("%w: place %d of the status list %s; its passes have the places 0 to %d", ErrUnknown, to, uri, len(list.ids)-1)
+		}
+		ids = append(ids, list.ids[from:to+1]...)
+	}
+	return ids, nil
+}
+
+// readRun reads "7" and "0-499".
+func readRun(text string) (from, to int, ok bool) {
+	first, last, several := strings.Cut(strings.TrimSpace(text), "-")
+	if !several {
+		last = first
+	}
+	a, err := strconv.ParseUint(first, 10, 31)
+	b, err2 := strconv.ParseUint(last, 10, 31)
+	return int(a), int(b), err == nil && err2 == nil && a <= b
 }
 
 var (
