@@ -37,7 +37,7 @@ func TestConfigErrorsHaveTheirLine(t *testing.T) {
 		{"an outage to come", "down/arena", "2099-01-01T00:00:00Z\n", "down/arena:1: not a time that has passed"},
 		{"a pulse that is no duration", "venues/arena.yaml", good + "lanes:\n  in-1:\n    pulse: fast\n", "arena.yaml:6:"},
 		{"a negative pulse", "venues/arena.yaml", good + "lanes:\n  in-1:\n    pulse: -1s\n", "arena.yaml:6:"},
-		{"a direction", "venues/arena.yaml", good + "lanes:\n  out-1:\n    direction: exit\n", "arena.yaml:6: entry: the policy is not valid: lanes.out-1: direction: \"exit\" is unknown; write in or out"},
+		{"a direction", "venues/arena.yaml", good + "lanes:\n  out-1:\n    direction: exit\n", "arena.yaml:6: lanes.out-1: direction: \"exit\" is unknown; write in or out"},
 		{"free hours without a zone", "venues/arena.yaml", good + "lanes:\n  in-1: {free: [sun 10:00-18:00]}\n", "lanes.in-1: hours need the venue's time_zone"},
 		{"closed hours that are none", "venues/arena.yaml", good + "lanes:\n  in-1: {closed: [night]}\n", "arena.yaml:5:"},
 		{"the kiosk's layer", "kiosks/arena/gate-1/policy.yaml", "private: staff\n", "policy.yaml:1:"},
