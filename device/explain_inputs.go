@@ -42,6 +42,8 @@ func inputs(step entry.StepCode, lane string, ex *entry.Explanation, now entry.M
 		return nil
 	}
 	switch step {
+	case entry.StepLane:
+		list.hours(t, lane, now)
 	case entry.StepBelief:
 		list.documents(t, now, fleet.KindRoot, fleet.KindHead)
 	case entry.StepVerify:
@@ -80,6 +82,31 @@ func inputs(step entry.StepCode, lane string, ex *entry.Explanation, now entry.M
 	return list
 }
 
+// hours adds when the lane is closed and free by the signed config.
+func (l *inputList) hours(t *entry.Terms, lane string, now entry.Moment) {
+	if t.Policy == nil || t.Zone == nil {
+		return
+	}
+	terms := t.Policy.Lanes[lane]
+	for _, h := range terms.Closed {
+		l.add("closed", hoursText(h))
+	}
+	for _, h := range terms.Free {
+		l.add("free", hoursText(h))
+	}
+	l.add("hour", hourText(t, now))
+}
+
+func hoursText(h entry.Hours) string {
+	text, _ := h.MarshalText() // never fails
+	return string(text)
+}
+
+// hourText is the time of day by which hours count.
+func hourText(t *entry.Terms, now entry.Moment) string {
+	return now.At.In(t.Zone).Format("Mon 15:04") + " in " + t.Zone.String()
+}
+
 // rules adds what a pass is to the rules, and what each of them says of it.
 func (l *inputList) rules(ex *entry.Explanation, now entry.Moment) {
 	t := ex.Terms
@@ -103,7 +130,7 @@ func (l *inputList) rules(ex *entry.Explanation, now entry.Moment) {
 		l.add("rules", fmt.Sprintf("%d more, for passes of another kind, issuer or level", others))
 	}
 	if hours && t.Zone != nil {
-		l.add("hour", now.At.In(t.Zone).Format("Mon 15:04")+" in "+t.Zone.String())
+		l.add("hour", hourText(t, now))
 	}
 	l.documents(t, now, fleet.KindConfig)
 }
@@ -119,8 +146,7 @@ func ruleText(said *entry.RuleAnswer) string {
 	length("max_age", said.Clause.MaxAge)
 	length("outage_max_age", said.Clause.OutageMaxAge)
 	for _, h := range said.Rule.Hours {
-		text, _ := h.MarshalText() // never fails
-		terms = append(terms, "hours "+string(text))
+		terms = append(terms, "hours "+hoursText(h))
 	}
 	if len(said.Rule.All) == 2 {
 		terms = append(terms, "two passes")

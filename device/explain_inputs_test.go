@@ -111,3 +111,16 @@ func (b *bench) explain(t *testing.T, codes ...string) *client.Explanation {
 	}
 	return e
 }
+
+// A lane that is closed at this hour says by which hours, and what time it is by them.
+func TestExplainTellsTheHoursOfALane(t *testing.T) {
+	b := newBench(t)
+	b.start()
+	b.terms(entry.LaneTerms{Closed: allDay(t)})
+	a := b.explain(t, b.pass(credential.Claims{})).Answers[0]
+	last := a.Steps[len(a.Steps)-1]
+	if a.Reason != "lane_closed" || last.Step != "lane" || last.Held || len(last.Inputs) != 2 || last.Inputs[0] != (client.Input{Name: "closed", Value: "00:00-24:00"}) ||
+		!strings.HasSuffix(last.Inputs[1].Value, " in UTC") {
+		t.Errorf("%+v", a)
+	}
+}

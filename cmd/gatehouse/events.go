@@ -229,6 +229,9 @@ func happened(ev *client.Event) string {
 	if ev.Outage {
 		late += " outage"
 	}
+	if ev.Kind == string(entry.EventDecision) && ev.Passage != "" { // an exit: it is recorded when it is over
+		late = " " + ev.Passage + late
+	}
 	switch entry.EventKind(ev.Kind) {
 	case entry.EventDecision:
 		return fmt.Sprintf("%-5s %-18s %s %s%s", ev.Outcome, ev.Reason, pad(cmp.Or(ev.Pass, "-"), 8), strings.TrimSpace(cmp.Or(ev.Note, ev.PassKind+" "+ev.Issuer)), late)

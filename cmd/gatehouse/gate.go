@@ -43,8 +43,9 @@ gatehouse lanes tells which lane is closed, by whom and why. The event is of the
 	}), newOrder((*client.Client).Release, "lane %s decides again", &cobra.Command{
 		Use:   "release LANE --reason TEXT",
 		Short: "Have a lane that was closed decide again",
-		Long: `Release ends what gate close began: the lane decides about the next code. It does not hold the gate open: no command does.
-A free passage is the fire alarm's, or a line that rests released by the local config (inert).
+		Long: `Release ends what gate close began: the lane decides about the next code, or is free or closed as the hours of the signed
+config say. It does not hold the gate open: no command does. A free passage is that of the signed hours (free), of a fire
+alarm, or of a line that rests released by the local config (inert).
 
 The event is of the kind released.` + onRecord,
 		Example: `  gatehouse gate release in-1 --reason "floor is dry"

@@ -47,7 +47,7 @@ type Answer struct {
 
 // Step is one question, its answer and what it was answered from.
 type Step struct {
-	Step   string  `json:"step"` // belief, verify, revocation, freshness, clock, venue, rule, uses, second
+	Step   string  `json:"step"` // lane, belief, verify, revocation, freshness, clock, venue, rule, uses, second
 	Held   bool    `json:"held"`
 	Note   string  `json:"note,omitempty"`
 	Inputs []Input `json:"inputs,omitempty"`
