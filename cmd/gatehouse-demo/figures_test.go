@@ -7,6 +7,7 @@ import (
 	"errors"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func TestCentralCheck(t *testing.T) {
@@ -56,7 +57,7 @@ func TestStoryBeginsAtSeven(t *testing.T) {
 	}
 }
 
-// Each act begins at a time of the day, and none before the one that it follows.
+// Each act begins at a time of the day, and none before the one that it follows. What happens fits its column.
 func TestActsFollowEachOther(t *testing.T) {
 	var before time.Time
 	for _, a := range story() {
@@ -65,6 +66,11 @@ func TestActsFollowEachOther(t *testing.T) {
 			t.Errorf("%s at %q: %v after %v, %v", a.title, a.at, at, before, err)
 		}
 		before = at
+		for _, sc := range a.scenes {
+			if n := utf8.RuneCountInString(sc.what); n == 0 || n > 52 {
+				t.Errorf("%s: %q has %d characters", a.title, sc.what, n)
+			}
+		}
 	}
 	if _, err := timeOfDay(time.Now(), "7 o'clock"); !errors.Is(err, errNoTime) {
 		t.Errorf("got %v", err)

@@ -22,7 +22,7 @@ func persuasion(withdrawn *paper) act {
 		at: "08:00", title: "What nobody can talk the kiosk into",
 		tells: "A ticket is withdrawn. From then on neither the ticket, nor older documents, nor forged ones bring it back.",
 		scenes: []scene{
-			does("the operator revokes a ticket; the bundle is imported", "documents new", revoke(withdrawn)),
+			does("the operator revokes a ticket; its bundle is here", "documents new", revoke(withdrawn)),
 			show("the revoked ticket", entry.ReasonRevoked, withdrawn),
 			{what: "the bundle before that is imported", says: "older than what is in force", refused: true, do: older},
 			{what: "a forged head is imported", says: "not signed by enough of the keys", refused: true, do: forgeHead},
