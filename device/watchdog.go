@@ -19,6 +19,10 @@ import (
 // the driver may take a second.
 const hangs = 1500 * time.Millisecond
 
+// extendStart gives the start 5 s from now on (sd_notify(3)). The watchdog begins when the kiosk is ready, which can take
+// minutes where a large database is migrated; until then TimeoutStartSec stands in for it.
+const extendStart = "EXTEND_TIMEOUT_USEC=5000000"
+
 // feedPeriod is how often the watchdog is fed, if at all.
 const feedPeriod = 500 * time.Millisecond
 
@@ -60,8 +64,11 @@ func (k *kiosk) feed(ctx context.Context) error {
 		for _, l := range k.lanes {
 			well = well && l.pulse.well()
 		}
-		if well {
+		switch {
+		case well && k.isOpen():
 			notify(k.log, daemon.SdNotifyWatchdog)
+		case well:
+			notify(k.log, daemon.SdNotifyWatchdog+"\n"+extendStart)
 		}
 		select {
 		case <-tick.C:

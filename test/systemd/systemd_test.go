@@ -125,6 +125,8 @@ func TestTheUnitKeepsItsPromises(t *testing.T) {
 		"Type=notify":                            "the manager knows when it is ready, and feeds on its watchdog",
 		"WatchdogSec=5s":                         "with the watchdog's 1.5 s of patience and 1 s to abort, no line is high for more than 8 s",
 		"WatchdogSignal=SIGKILL":                 "a core dump would take its time with a relay up",
+		"TimeoutStartSec=5s":                     "the same before the daemon is ready: the gate loops extend it",
+		"TimeoutStartFailureMode=kill":           "see WatchdogSignal",
 		"TimeoutAbortSec=1s":                     "see WatchdogSec",
 		"StartLimitIntervalSec=0":                "a crash loop must never end in failed",
 		"Restart=always":                         "a kiosk without anybody before it comes back by itself",
