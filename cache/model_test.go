@@ -327,11 +327,12 @@ func (m *ledgerModel) prune(rt *rapid.T) {
 		}
 	}
 	var to uint64
-	for seq := m.first; seq < m.last(); seq++ {
+	for seq := m.first; seq <= m.last(); seq++ {
 		if at := m.events[seq-1].at; !at.IsZero() && at.Before(r.Before) {
 			to = seq
 		}
 	}
+	to = min(to, m.last()-1) // the newest stays, though it may tell of the age of those before it
 	for seq, pass := range m.open {
 		if m.find(pass, seq).State == entry.UseReserved {
 			to = min(to, seq-1)
