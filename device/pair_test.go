@@ -41,3 +41,28 @@ func TestTwoPassesForOneEntry(t *testing.T) {
 		t.Errorf("%d scans were answered, want 4", s.Lanes[0].Scans)
 	}
 }
+
+// The config is reloaded while the first of two passes waits: it is answered again, also while it is held in front, and the
+// second by the new rule.
+func TestReloadWhileAPassWaits(t *testing.T) {
+	b := newBench(t)
+	b.cfg.Lanes[0].Scanner.SameCode = entry.Duration(time.Hour)
+	two := []entry.Clause{{Kind: "staff", Issuers: []string{"arena"}}, {Kind: "escort", Issuers: []string{"arena"}}}
+	b.venue.policy.Accept = []entry.Rule{{Name: "both", All: two}}
+	b.start()
+	b.importBundle()
+	pass := func(kind string) string {
+		return b.pass(credential.Claims{Kind: kind, Holder: append(make([]byte, 12), "li  "...)})
+	}
+	staff, escort := pass("staff"), pass("escort")
+	b.expect("second_pass_needed", staff)
+	b.importBundle() // the same again: what waits goes on waiting
+	b.expect("ok", escort)
+	b.expect("second_pass_needed", staff)
+	b.venue.policy.Accept = []entry.Rule{{Name: "staff", All: two[:1]}}
+	b.importBundle()
+	b.expect("ok", staff) // alone now, and held in front
+	b.venue.policy.Accept = []entry.Rule{{Name: "both", All: two}}
+	b.importBundle()
+	b.expect("second_pass_needed", escort) // the one from before was answered since
+}

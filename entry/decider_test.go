@@ -4,6 +4,7 @@
 package entry_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
@@ -28,7 +29,8 @@ type desk struct {
 	issuer *entrytest.Issuer
 	know   *entrytest.Knowledge
 	ledger *entrytest.Ledger
-	shut   bool // staff closed the lane
+	shut   bool             // staff closed the lane
+	clock  entry.ClockState // synced if empty
 }
 
 func newDesk(t *testing.T) *desk {
@@ -41,98 +43,9 @@ func newDesk(t *testing.T) *desk {
 
 func (d *desk) decide(t *testing.T, code string) entry.Decision {
 	t.Helper()
-	return d.Decide(t.Context(), in1, code, entrytest.Now())
-}
-
-func TestReasons(t *testing.T) {
-	two := uint(2)
-	id := []byte("0123456789abcdef")
-	cases := []struct {
-		want  entry.Reason
-		name  string
-		setup func(d *desk)
-		code  func(d *desk) string
-	}{
-		{"ok", "a ticket", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"ok", "a ticket for this venue", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{Scope: []string{"pool", "arena"}}) }},
-		{"ok", "a ticket for this zone", func(d *desk) {
-			d.know.Agreed.Policy.Lanes = map[string]entry.LaneTerms{"in-1": {Zone: "north"}}
-		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{Scope: []string{"arena/north"}}) }},
-		{"unrecognised", "a shop's QR code", nil, func(*desk) string { return "https://example.org/menu" }},
-		{"unrecognised", "nothing", nil, func(*desk) string { return "" }},
-		{"malformed", "half a pass", nil, func(d *desk) string { c := d.issuer.Pass(credential.Claims{}); return c[:len(c)/2] }},
-		{"unknown_issuer", "another issuer", nil, func(d *desk) string { return entrytest.NewIssuer(t, "elsewhere").Pass(credential.Claims{}) }},
-		{"unknown_key", "another key of this issuer's name", nil, func(d *desk) string { return entrytest.NewIssuer(t, "arena").Pass(credential.Claims{}) }},
-		{"key_not_allowed", "a key that may not sign tickets", func(d *desk) { d.know.KeyList[0].Kinds = []string{"staff"} },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"not_yet_valid", "tomorrow's ticket", nil, func(d *desk) string {
-			return d.issuer.Pass(credential.Claims{NotBefore: entrytest.Start.Add(time.Hour), Expires: entrytest.Start.Add(2 * time.Hour)})
-		}},
-		{"expired", "yesterday's ticket", nil, func(d *desk) string {
-			return d.issuer.Pass(credential.Claims{Expires: entrytest.Start.Add(-time.Second)})
-		}},
-		{"revoked", "withdrawn", func(d *desk) { d.know.Gone[hex.EncodeToString(id)] = true },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{ID: id}) }},
-		{"stale_data", "revocations not here", func(d *desk) { d.know.Unknown = true },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"stale_data", "past the hard band of the issuer's revocations", func(d *desk) {
-			d.know.Agreed.Lists = map[string]entry.Bands{"arena": {HardAfter: entrytest.Start}, "other": {}}
-		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"stale_data", "past the hard band", func(d *desk) { d.know.Agreed.HardAfter = entrytest.Start },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"ok", "stale and working on", func(d *desk) { d.know.Agreed.FreshUntil = entrytest.Start },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"wrong_venue", "another venue's", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{Scope: []string{"pool"}}) }},
-		{"wrong_zone", "another entrance's", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{Scope: []string{"arena/south"}}) }},
-		{"not_accepted", "a kind no rule names", nil, func(d *desk) string { return d.issuer.Pass(credential.Claims{Kind: "staff"}) }},
-		{"not_accepted", "a valid certificate of a positive test", func(d *desk) {
-			d.know.Agreed.Policy.Accept = []entry.Rule{{Name: "health", All: []entry.Clause{{Kind: "health", Issuers: []string{"arena"}, Level: []string{"negative"}}}}}
-		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{Kind: "health", Level: "positive"}) }},
-		{"ok", "two uses, the second", func(d *desk) {
-			d.know.Agreed.Policy.Accept[0].All[0].Uses = &two
-			d.decide(t, d.issuer.Pass(credential.Claims{ID: id}))
-		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{ID: id}) }},
-		{"already_used", "the issuer's limit lowers the rule's", func(d *desk) {
-			d.know.Agreed.Policy.Accept[0].All[0].Uses = &two
-			d.decide(t, d.issuer.Pass(credential.Claims{ID: id, Uses: 1}))
-		}, func(d *desk) string { return d.issuer.Pass(credential.Claims{ID: id, Uses: 1}) }},
-		{"out_of_order", "nothing can be read", func(d *desk) { d.know.Err = errors.New("page 7 is damaged") },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"out_of_order", "revocations cannot be read", func(d *desk) { d.know.RevokErr = errors.New("block 7 is damaged") },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"out_of_order", "no policy", func(d *desk) { d.know.Agreed = nil },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"record_failed", "the disk fails, nothing stored", func(d *desk) { d.ledger.Fail(entrytest.ErrInjected, nil) },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-		{"record_failed", "the disk fails, yet stored", func(d *desk) { d.ledger.Fail(nil, entrytest.ErrInjected) },
-			func(d *desk) string { return d.issuer.Pass(credential.Claims{}) }},
-	}
-	for _, c := range cases {
-		t.Run(string(c.want)+"/"+c.name, func(t *testing.T) {
-			d := newDesk(t)
-			if c.setup != nil {
-				c.setup(d)
-			}
-			before := len(d.ledger.Events())
-			dec := d.decide(t, c.code(d))
-			if dec.Reason != c.want || dec.Outcome != c.want.Outcome() {
-				t.Fatalf("got %s (%s), want %s; steps %+v", dec.Reason, dec.Outcome, c.want, dec.Steps)
-			}
-			if (dec.Grant != nil) != (dec.Outcome == entry.Admit) {
-				t.Errorf("outcome %s with grant %v", dec.Outcome, dec.Grant)
-			}
-			if err := dec.Grant.Spend("in-1", time.Now()); (err == nil) != (dec.Outcome == entry.Admit) {
-				t.Errorf("outcome %s, spending the grant: %v", dec.Outcome, err)
-			}
-			if dec.Reason == entry.ReasonRecordFailed {
-				return
-			}
-			events := d.ledger.Events()
-			if len(events) != before+1 || events[before].Reason != c.want || dec.Event != events[before].Seq {
-				t.Errorf("recorded %+v, want exactly one event %q with number %d", events[before:], c.want, dec.Event)
-			}
-		})
-	}
+	now := entrytest.Now()
+	now.Clock = cmp.Or(d.clock, now.Clock)
+	return d.Decide(t.Context(), entry.Lane{Name: "in-1", Closed: d.shut}, code, now)
 }
 
 // A rival checked for a previous use and inserted the new one apart: two gates admitted one ticket.

@@ -205,6 +205,45 @@ func TestPairIsCheckedAgain(t *testing.T) {
 	}
 }
 
+// A new config comes into force between the two passes: the second is answered by it alone.
+func TestPairByANewRule(t *testing.T) {
+	no, yes := new(bool), true
+	for name, c := range map[string]struct {
+		change func(r *entry.Rule)
+		who    string // shows the second
+		want   entry.Reason
+	}{
+		"the same again":                   {func(*entry.Rule) {}, "li", "ok"},
+		"another name":                     {func(r *entry.Rule) { r.Name = "renamed" }, "li", "ok"},
+		"the second alone":                 {func(r *entry.Rule) { r.All = r.All[1:] }, "wang", "ok"},
+		"the first alone":                  {func(r *entry.Rule) { r.All = r.All[:1] }, "li", "not_accepted"},
+		"none":                             {func(r *entry.Rule) { r.All[0].Kind, r.All[1].Kind = "staff", "ticket" }, "li", "not_accepted"},
+		"less time":                        {func(r *entry.Rule) { r.PairWithin = entry.Duration(4 * time.Second) }, "li", "second_pass_needed"},
+		"more time":                        {func(r *entry.Rule) { r.PairWithin = entry.Duration(2 * time.Minute) }, "li", "ok"},
+		"whoever's":                        {func(r *entry.Rule) { r.SameHolder = no }, "wang", "ok"},
+		"one person's, and said so":        {func(r *entry.Rule) { r.SameHolder = &yes }, "wang", "different_holder"},
+		"another issuer's first":           {func(r *entry.Rule) { r.All[0].Issuers = []string{"telecom"} }, "li", "second_pass_needed"},
+		"another kind beside the second's": {func(r *entry.Rule) { r.All[0].Kind = "ticket" }, "li", "second_pass_needed"},
+		"not at this hour":                 {func(r *entry.Rule) { r.Hours = hours(t, "20:00-21:00") }, "li", "outside_hours"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newPairDesk(t)
+			d.know.Agreed.Policy.TimeZone, d.know.Agreed.Zone = "UTC", time.UTC
+			d.shows(d.health("li"), entry.ReasonSecondPassNeeded)
+			former := d.know.Agreed
+			terms, policy := *former, *former.Policy
+			rule := policy.Accept[0]
+			rule.All = append([]entry.Clause(nil), rule.All...)
+			c.change(&rule)
+			policy.Accept = []entry.Rule{rule}
+			terms.Policy = &policy
+			d.know.Agreed = &terms
+			d.at = d.at.Add(5 * time.Second)
+			d.shows(d.travel(c.who), c.want)
+		})
+	}
+}
+
 func TestPairWhereOneNeedsTheOutageAge(t *testing.T) {
 	d := newPairDesk(t)
 	old := d.telecom.Pass(credential.Claims{Kind: "travel", Level: "green", Holder: holder("li"), Issued: d.at.Add(-30 * hour)})

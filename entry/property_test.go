@@ -20,8 +20,7 @@ import (
 // slowRule is a rule as passes.md words it, with nothing prepared.
 type slowRule struct {
 	clauses    []entry.Clause
-	days       []string // none: every day
-	from, to   string   // "07:00"; "": always
+	hours      slowHours // from "": always
 	anyHolder  bool
 	pairWithin time.Duration
 }
@@ -36,6 +35,8 @@ type slowPass struct {
 // slowVenue decides about scans by asking everything of everything, one word of the plan after the other.
 type slowVenue struct {
 	rules   []slowRule
+	closed  map[string]slowHours // of lanes; from "": never
+	free    map[string]slowHours
 	down    []string
 	stale   time.Time
 	used    map[*slowPass]uint
@@ -43,9 +44,17 @@ type slowVenue struct {
 	since   map[string]time.Time
 }
 
-func (v *slowVenue) decide(lane string, p *slowPass, at time.Time) entry.Reason {
+func (v *slowVenue) decide(lane string, p *slowPass, at time.Time, synced bool) entry.Reason {
 	first, age := v.waiting[lane], at.Sub(v.since[lane])
 	delete(v.waiting, lane)
+	switch {
+	case lane == "out-1":
+		return "exit"
+	case v.closed[lane].onTheWall(at):
+		return "lane_closed"
+	case synced && v.free[lane].onTheWall(at):
+		return "free_passage"
+	}
 	if !at.Before(p.Expires) {
 		return "expired"
 	}
@@ -61,9 +70,9 @@ func (v *slowVenue) decide(lane string, p *slowPass, at time.Time) entry.Reason 
 	for _, r := range v.rules {
 		before := len(said["ok"])
 		for i, c := range r.clauses {
-			switch young := v.young(c, p, at); {
+			switch young := v.young(c, p, at, synced); {
 			case !fits(c, p):
-			case !r.counts(at):
+			case r.hours.from != "" && !r.hours.onTheWall(at):
 				note("outside_hours")
 			case young != "ok":
 				note(young)
@@ -71,7 +80,7 @@ func (v *slowVenue) decide(lane string, p *slowPass, at time.Time) entry.Reason 
 				note("ok", c)
 			default:
 				other := r.clauses[1-i]
-				good := first != nil && first != p && age >= 0 && age <= r.pairWithin && fits(other, first) && v.young(other, first, at) == "ok"
+				good := first != nil && first != p && age >= 0 && age <= r.pairWithin && fits(other, first) && v.young(other, first, at, synced) == "ok"
 				same := good && len(p.Holder) > 0 && string(p.Holder) == string(first.Holder)
 				switch {
 				case good && (same || r.anyHolder):
@@ -117,7 +126,7 @@ func fits(c entry.Clause, p *slowPass) bool {
 	return c.Kind == p.Kind && slices.Contains(c.Issuers, p.issuer) && (c.Level == nil || slices.Contains(c.Level, p.Level))
 }
 
-func (v *slowVenue) young(c entry.Clause, p *slowPass, at time.Time) entry.Reason {
+func (v *slowVenue) young(c entry.Clause, p *slowPass, at time.Time, synced bool) entry.Reason {
 	if c.MaxAge == 0 {
 		return "ok"
 	}
@@ -125,7 +134,7 @@ func (v *slowVenue) young(c entry.Clause, p *slowPass, at time.Time) entry.Reaso
 		return "not_yet_valid"
 	}
 	most := time.Duration(c.MaxAge)
-	if c.OutageMaxAge != 0 && (slices.Contains(v.down, p.issuer) || !at.Before(v.stale)) {
+	if c.OutageMaxAge != 0 && (slices.Contains(v.down, p.issuer) || !at.Before(v.stale) || !synced) {
 		most = time.Duration(c.OutageMaxAge)
 	}
 	if p.Issued.Add(most).Before(at) {
@@ -134,20 +143,27 @@ func (v *slowVenue) young(c entry.Clause, p *slowPass, at time.Time) entry.Reaso
 	return "ok"
 }
 
-// counts goes by what a clock on the wall in Shanghai shows, where none has been changed since 1991.
-func (r slowRule) counts(at time.Time) bool {
-	if r.from == "" {
-		return true
+// leave gives one use back to whoever was seen to go out.
+func (v *slowVenue) leave(p *slowPass, passage entry.Passage, sensor bool) {
+	if passage == entry.Passed || passage == entry.PassageUnknown && !sensor {
+		v.used[p] = max(v.used[p], 1) - 1
 	}
+}
+
+// onTheWall goes by what a clock on the wall in Shanghai shows, where none has been changed since 1991.
+func (h slowHours) onTheWall(at time.Time) bool {
 	there := at.In(time.FixedZone("", 8*60*60))
 	on := func(t time.Time) bool {
-		return len(r.days) == 0 || slices.Contains(r.days, strings.ToLower(t.Format("Mon")))
+		return len(h.days) == 0 || slices.Contains(h.days, strings.ToLower(t.Format("Mon")))
 	}
 	clock := there.Format("15:04")
-	if r.from < r.to {
-		return on(there) && r.from <= clock && clock < r.to
+	switch {
+	case h.from == "":
+		return false
+	case h.from < h.to:
+		return on(there) && h.from <= clock && clock < h.to
 	}
-	return on(there) && r.from <= clock || on(there.AddDate(0, 0, -1)) && clock < r.to
+	return on(there) && h.from <= clock || on(there.AddDate(0, 0, -1)) && clock < h.to
 }
 
 func usesOf(c entry.Clause, p *slowPass) (limit uint) {
@@ -192,17 +208,7 @@ func drawRule(t *rapid.T, n int) (entry.Rule, slowRule) {
 	}
 	rule := entry.Rule{Name: fmt.Sprint("rule ", n), All: slow.clauses}
 	if !plan && rapid.IntRange(0, 3).Draw(t, "hours") == 0 {
-		slow.from = rapid.SampledFrom([]string{"15:30", "15:31", "23:00"}).Draw(t, "from")
-		slow.to = rapid.SampledFrom([]string{"00:00", "15:32", "15:33", "20:00"}).Draw(t, "to")
-		slow.days = rapid.SampledFrom([][]string{nil, {"sun"}, {"sat"}, {"mon", "sat"}}).Draw(t, "days")
-		text := slow.from + "-" + slow.to
-		if slow.days != nil {
-			text = strings.Join(slow.days, ",") + " " + text
-		}
-		rule.Hours = make([]entry.Hours, 1)
-		if err := rule.Hours[0].UnmarshalText([]byte(text)); err != nil {
-			t.Fatal(err)
-		}
+		slow.hours, rule.Hours = drawSpan(t)
 	}
 	if len(slow.clauses) == 2 {
 		if slow.anyHolder = rapid.IntRange(0, 3).Draw(t, "any holder") == 0; slow.anyHolder {
@@ -214,6 +220,37 @@ func drawRule(t *rapid.T, n int) (entry.Rule, slowRule) {
 		}
 	}
 	return rule, slow
+}
+
+// drawSpan draws hours around the morning of the test, in Shanghai.
+func drawSpan(t *rapid.T) (slowHours, []entry.Hours) {
+	slow := slowHours{
+		days: rapid.SampledFrom([][]string{nil, {"sun"}, {"sat"}, {"mon", "sat"}}).Draw(t, "days"),
+		from: rapid.SampledFrom([]string{"15:30", "15:31", "23:00"}).Draw(t, "from"),
+		to:   rapid.SampledFrom([]string{"00:00", "15:32", "15:33", "20:00"}).Draw(t, "to"),
+	}
+	hours := make([]entry.Hours, 1)
+	if err := hours[0].UnmarshalText([]byte(slow.text())); err != nil {
+		t.Fatal(err)
+	}
+	return slow, hours
+}
+
+// drawLanes gives two lanes in their hours, and adds a lane out.
+func drawLanes(t *rapid.T, slow *slowVenue) map[string]entry.LaneTerms {
+	slow.closed, slow.free = map[string]slowHours{}, map[string]slowHours{}
+	lanes := map[string]entry.LaneTerms{"out-1": {Direction: entry.DirectionOut}}
+	for _, name := range []string{"in-1", "in-2"} {
+		var l entry.LaneTerms
+		if rapid.IntRange(0, 3).Draw(t, "closed") == 0 {
+			slow.closed[name], l.Closed = drawSpan(t)
+		}
+		if rapid.IntRange(0, 3).Draw(t, "free") == 0 {
+			slow.free[name], l.Free = drawSpan(t)
+		}
+		lanes[name] = l
+	}
+	return lanes
 }
 
 func drawPass(t *rapid.T, issuers map[string]*entrytest.Issuer) *slowPass {
@@ -245,7 +282,7 @@ func TestRuleAgainstTheSlowOne(t *testing.T) {
 		know, ledger := entrytest.NewKnowledge(city, telecom), entrytest.NewLedger()
 		slow := &slowVenue{used: map[*slowPass]uint{}, waiting: map[string]*slowPass{}, since: map[string]time.Time{},
 			stale: entrytest.Start.Add(rapid.SampledFrom([]time.Duration{hour, 0, 20 * time.Second}).Draw(rt, "stale after"))}
-		policy := &entry.Policy{TimeZone: "Asia/Shanghai"}
+		policy := &entry.Policy{TimeZone: "Asia/Shanghai", Lanes: drawLanes(rt, slow)}
 		for n := range rapid.IntRange(1, 4).Draw(rt, "rules") {
 			rule, plain := drawRule(rt, n)
 			policy.Accept, slow.rules = append(policy.Accept, rule), append(slow.rules, plain)
@@ -265,19 +302,28 @@ func TestRuleAgainstTheSlowOne(t *testing.T) {
 		d := entrytest.NewDecider(t, know, ledger)
 		at := entrytest.Start
 		for n := range rapid.IntRange(20, 60).Draw(rt, "scans") {
-			lane := rapid.SampledFrom([]string{"in-1", "in-1", "in-2"}).Draw(rt, "lane")
+			name := rapid.SampledFrom([]string{"in-1", "in-1", "in-2", "out-1"}).Draw(rt, "lane")
 			p := rapid.SampledFrom(passes).Draw(rt, "pass")
 			at = at.Add(rapid.SampledFrom([]time.Duration{0, 0, time.Second, time.Second, 5 * time.Second, 21 * time.Second, -2 * time.Second}).Draw(rt, "after"))
-			want := slow.decide(lane, p, at)
-			dec := d.Decide(t.Context(), entry.Lane{Name: lane}, p.code, entry.Moment{At: at, Clock: entry.ClockSynced})
-			if dec.Reason != want || (dec.Grant != nil) != (want == entry.ReasonOK) {
+			now := entry.Moment{At: at, Clock: rapid.SampledFrom([]entry.ClockState{entry.ClockSynced, entry.ClockSynced, entry.ClockSynced, entry.ClockNeverSynced}).Draw(rt, "clock")}
+			lane := entry.Lane{Name: name, Sensor: name == "out-1" && rapid.Bool().Draw(rt, "sensor")}
+			want := slow.decide(name, p, at, now.Clock == entry.ClockSynced)
+			dec := d.Decide(t.Context(), lane, p.code, now)
+			if dec.Reason != want || (dec.Grant != nil) != (want.Outcome() == entry.Admit) {
 				rt.Fatalf("scan %d, %s pass of %s: %s by %q, want %s; steps %+v", n, p.Kind, p.issuer, dec.Reason, dec.Rule, want, dec.Steps)
+			}
+			if want == entry.ReasonExit {
+				passage := rapid.SampledFrom([]entry.Passage{entry.Passed, entry.PassageUnknown, entry.NotPassed, entry.Fault}).Draw(rt, "passage")
+				slow.leave(p, passage, lane.Sensor)
+				if err := d.Settle(t.Context(), dec, passage, now); err != nil {
+					rt.Fatal(err)
+				}
 			}
 			seen[want]++
 		}
 	})
 	t.Log(seen)
-	for _, r := range []entry.Reason{"ok", "different_holder", "second_pass_needed", "not_yet_valid", "too_old", "outside_hours", "not_accepted", "already_used", "expired"} {
+	for _, r := range []entry.Reason{"ok", "different_holder", "second_pass_needed", "not_yet_valid", "too_old", "outside_hours", "not_accepted", "already_used", "expired", "exit", "lane_closed", "free_passage"} {
 		if seen[r] == 0 && !t.Failed() {
 			t.Errorf("nothing drawn ends in %s", r)
 		}
