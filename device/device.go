@@ -96,14 +96,25 @@ func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err er
 	return err
 }
 
-// work is all that the kiosk does beside letting people out.
+// work is all that the kiosk does beside letting people out. Where somebody can be let out that is service enough: the service
+// manager waits for no disk, and nothing that can be tried again ends it.
 func (k *kiosk) work(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	if k.cfg.letsOut() {
+		notify(k.log, daemon.SdNotifyReady)
+	}
 	err := k.openStores()
 	if errors.Is(err, cache.ErrInUse) || err != nil && !k.cfg.letsOut() {
 		return err
 	}
 	api, apiErr := k.listen()
+	for apiErr != nil && k.cfg.letsOut() && ctx.Err() == nil {
+		k.health.set(condition.LocalAPI, apiErr)
+		pause(ctx, cmp.Or(k.cfg.reopen, firstReopen))
+		if api, apiErr = k.listen(); apiErr == nil {
+			k.health.set(condition.LocalAPI, nil)
+		}
+	}
 	if apiErr != nil {
 		if err == nil {
 			err = errors.Join(k.trust.Close(), k.ledger.Close())
@@ -111,11 +122,8 @@ func (k *kiosk) work(ctx context.Context) error {
 		return errors.Join(apiErr, err)
 	}
 	group.Go(func() error { return api.serve(ctx) })
-	if err != nil {
-		notify(k.log, daemon.SdNotifyReady)
-		if !k.openLater(ctx, err) {
-			return group.Wait()
-		}
+	if err != nil && !k.openLater(ctx, err) {
+		return group.Wait()
 	}
 	k.raiseFloor() // before anything is admitted: a ledger that is lost from here on leaves a trace
 	if k.trust.Believed().Marks == nil {
@@ -203,7 +211,7 @@ func (k *kiosk) openStores() (err error) {
 // restLanes drives the inert level of every lane that can be reached, for a kiosk that cannot start.
 func (k *kiosk) restLanes() {
 	for _, l := range k.lanes {
-		if err := restLane(l.cfg, k.hw); err != nil {
+		if err := within(restMost, func() error { return restLane(l.cfg.resting(), k.hw) }); err != nil {
 			l.log.Error("lane not brought to rest", "error", err)
 		}
 	}

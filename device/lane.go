@@ -167,10 +167,21 @@ func (l *lane) serve(ctx context.Context) (err error) {
 	}
 	defer l.serving.Store(false)
 	group, ctx := errgroup.WithContext(ctx)
+	noted := make(chan struct{})
+	group.Go(func() error {
+		defer close(noted)
+		l.noteResting()
+		return nil
+	})
 	group.Go(func() error {
 		l.pulse.run(true)
 		defer l.pulse.run(false)
-		if err := g.Run(ctx); err != nil || ctx.Err() != nil {
+		err := g.Run(ctx)
+		if err == nil {
+			<-noted
+			l.forgetResting()
+		}
+		if err != nil || ctx.Err() != nil {
 			return err
 		}
 		return errEnded

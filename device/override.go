@@ -116,6 +116,10 @@ func (l *lane) obey(ctx context.Context, g *gate.Gate, o order) {
 		end(0, l.outOfService())
 		return
 	}
+	if l.out.burns() {
+		end(0, errFireAlarm)
+		return
+	}
 	dec, err := l.kiosk.decider.Override(o.ctx, l.entryLane(), o.by, o.why, l.kiosk.time.moment())
 	if err != nil {
 		end(0, err)

@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"gatehouse/device/condition"
 	"gatehouse/entry"
 	"gatehouse/gate"
@@ -246,57 +244,3 @@ func (l *lane) admit(ctx context.Context, g *gate.Gate, grant *entry.Grant) (ent
 
 // busyRetry is how often a grant is offered to a lane that somebody leaves by.
 const busyRetry = 20 * time.Millisecond
-
-// Rest leaves every lane of a local config at the level that it rests at, for a daemon that is dead: the inert level, on
-// fire that of the fire. Each lane has a moment, however the others are.
-func Rest(path string, hw Hardware) error {
-	cfg, err := readConfig(path)
-	if err != nil {
-		return err
-	}
-	var group errgroup.Group
-	errs := make([]error, len(cfg.Lanes))
-	for i, l := range cfg.Lanes {
-		group.Go(func() error {
-			errs[i] = within(restMost, func() error { return restLane(l, hw) })
-			return nil
-		})
-	}
-	_ = group.Wait() // they are in errs, those of all lanes
-	return errors.Join(errs...)
-}
-
-// restMost is how long a lane may take to be brought to rest: the service manager waits for all of it, with a line that may
-// stand open.
-const restMost = 2 * time.Second
-
-// within runs fn and does not wait for it for longer than most: a driver that hangs is left to the end of the process.
-func within(most time.Duration, fn func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- fn() }()
-	hung := time.NewTimer(most)
-	defer hung.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-hung.C:
-		return fmt.Errorf("device: the driver did not answer within %v", most)
-	}
-}
-
-// restLane brings a lane to rest that no gate is in charge of.
-func restLane(cfg LaneConfig, hw Hardware) (err error) {
-	lines, err := hw.Lines(cfg)
-	if err != nil {
-		return fmt.Errorf("device: lane %s: %w", cfg.Name, err)
-	}
-	defer func() { err = errors.Join(err, lines.Close()) }()
-	resting := gate.Config{Lane: cfg.Name, Inert: cfg.Inert, OnFire: cfg.OnFire}
-	if cfg.Has(gate.Fire) {
-		if fire, fireErr := hw.Input(cfg, gate.Fire); fireErr == nil { // without it the inert level is all that is known
-			defer func() { err = errors.Join(err, fire.Close()) }()
-			resting.Inputs = map[gate.Contact]gate.Input{gate.Fire: fire}
-		}
-	}
-	return gate.Rest(resting, lines)
-}

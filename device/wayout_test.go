@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,9 @@ func TestExitAndFireAreRecorded(t *testing.T) {
 	mark := b.board.Mark()
 	pass := b.pass(credential.Claims{})
 	b.expect("lane_closed", pass)
+	if _, err := b.client.Open(b.ctx(), "in-1", client.Order{Reason: "let me in"}); err == nil || !strings.Contains(err.Error(), "the fire contact is active") {
+		t.Errorf("an order during a fire: %v", err)
+	}
 	b.wantFire(false)
 	b.waitStatus("no fire alarm", func(s *client.Status) bool { return !hasCondition(s, "GH-206") })
 	if edges := relayEdges(b, mark); edges != 1 {
@@ -160,6 +164,16 @@ func TestWayOutWithoutTheRest(t *testing.T) {
 				t.Errorf("an import: %v", err)
 			}
 		},
+		"no local API": func(t *testing.T, b *bench) {
+			b.cfg.reopen = 10 * time.Millisecond
+			b.venue.must(os.MkdirAll(filepath.Join(b.cfg.Run, "status.sock", "in the way"), 0o700))
+			b.venue.must(b.scanner.Plug())
+			b.run()
+			b.waitLog("condition=\"local API\"", 1)
+			b.wantLetOut()
+			b.venue.must(os.RemoveAll(filepath.Join(b.cfg.Run, "status.sock")))
+			b.waitStatus("the local API", func(s *client.Status) bool { return s.Lanes[0].Gate == inService })
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newWayOutBench(t)
@@ -212,6 +226,25 @@ func TestWayOutIsRecordedLater(t *testing.T) {
 	}
 }
 
+// Who walks through before the stores are open is recorded like anybody else, and ends nothing.
+func TestPassageBeforeTheStores(t *testing.T) {
+	b := newWayOutBench(t)
+	b.cfg.Lanes[0].GPIO.Passage, b.cfg.Lanes[0].PassageTimeout = gpio.Input{Name: "sensor0"}, entry.Duration(time.Second)
+	b.venue.must(os.WriteFile(b.cfg.State, nil, 0o600))
+	b.cfg.reopen = 10 * time.Millisecond
+	b.run()
+	b.waitStatus("the gate", func(s *client.Status) bool { return hasCondition(s, "GH-307") && s.Lanes[0].Gate == inService })
+	b.wantLetOut()
+	b.walk() // with those who leave
+	b.wantLetOut()
+	b.venue.must(os.Remove(b.cfg.State))
+	b.waitLog("what=exit", 2)
+	b.venue.must(b.halt())
+	if got, want := b.incidents(), []string{"exit", "exit"}; !slices.Equal(got, want) {
+		t.Errorf("recorded %q, want %q", got, want)
+	}
+}
+
 func TestDeparturesAreBounded(t *testing.T) {
 	w := newWayOut()
 	for range maxDepartures + 5 {
@@ -236,61 +269,6 @@ func TestDeparturesAreBounded(t *testing.T) {
 		}
 		w.done(0)
 		n++
-	}
-}
-
-// Rest works with the daemon dead, by the config alone, and does not close a lane during a fire.
-func TestRest(t *testing.T) {
-	for name, c := range map[string]struct {
-		lane string // lines of the config
-		fire bool
-		fail gate.Output
-		want bool
-	}{
-		"secured":                    {"inert: secured", false, "", false},
-		"released":                   {"inert: released", false, "", true},
-		"a fire":                     {"inert: secured", true, "", true},
-		"a fire, secured":            {"on_fire: secured\n    inert: released", true, "", false},
-		"a fire contact that hangs":  {"inert: released", true, gatetest.Fire, true},
-		"a lamp that hangs does not": {"inert: released", false, gate.Red, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			board := gatetest.New(gatetest.Config{})
-			defer board.Close()
-			board.SetInput("in-1", gate.Fire, c.fire)
-			if c.fail != "" {
-				board.Fail("in-1", c.fail, gatetest.Hang, gatetest.Lasting)
-			}
-			if !c.want {
-				if err := board.Lines("in-1").Drive(gate.Relay, true); err != nil {
-					t.Fatal(err)
-				}
-			}
-			path := filepath.Join(t.TempDir(), "gatehouse.yaml")
-			text := "venue: arena\nkiosk: gate-1\nroot: " + fleet.Digest{1}.String() + `
-state: state
-run: run
-venue_key: venue.key
-lanes:
-  - name: in-1
-    ` + c.lane + `
-    scanner: {port: /dev/null}
-    gpio: {relay: {line: relay0}, fire: {line: fire0}}
-`
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			err := Rest(path, Hardware{
-				Lines: func(l LaneConfig) (gate.Lines, error) { return board.Lines(l.Name), nil },
-				Input: func(l LaneConfig, c gate.Contact) (gate.Input, error) { return board.Input(l.Name, c), nil },
-			})
-			if (err != nil) != (c.fail == gate.Red) {
-				t.Error(err)
-			}
-			if board.Level("in-1", gate.Relay) != c.want {
-				t.Errorf("the relay is active: %t", !c.want)
-			}
-		})
 	}
 }
 

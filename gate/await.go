@@ -32,42 +32,65 @@ const (
 	alarmed // the fire alarm went on, or off
 )
 
-// await waits for the next event. What is the same in every state happens in here.
+// await waits for the next event. What is the same in every state happens in here: nothing goes before the fire alarm, and
+// whoever came with another event at its change is told of that.
 func (l *loop) await(ctx context.Context, over <-chan time.Time, cancel <-chan struct{}) event {
 	for {
-		select {
-		case <-ctx.Done():
-			return event{kind: stop}
-		case <-l.stuck:
-			return event{kind: stuck}
-		case <-l.alarms:
-			if now := l.burns(); now != l.burning {
-				l.burning = now
-				return event{kind: alarmed}
-			}
-		case <-l.asks:
-			return event{kind: leave}
-		case <-over:
-			return event{kind: timeUp}
-		case <-cancel:
-			return event{kind: cancelled}
-		case a := <-l.admits:
-			if ctx.Err() != nil {
-				a.answer(entry.Fault, l.errorf("%w", ErrStopped))
-				return event{kind: stop}
-			}
-			return event{kind: admit, admission: a}
-		case r := <-l.refuses:
-			return event{kind: refuse, refusal: r}
-		case began := <-l.passages:
-			l.sensing.seen()
-			return event{kind: passage, began: began}
-		case <-l.ticker.C:
-			l.beat()
-			l.relight()
-			l.tellInputs()
-			l.cfg.Alive()
+		ev, woke := l.wake(ctx, over, cancel)
+		if now := l.burns(); now != l.burning && ev.kind != stop {
+			l.burning = now
+			l.turnAway(ev)
+			return event{kind: alarmed}
 		}
+		if woke {
+			return ev
+		}
+	}
+}
+
+// wake waits for the next event, or false for what the states know nothing of.
+func (l *loop) wake(ctx context.Context, over <-chan time.Time, cancel <-chan struct{}) (ev event, woke bool) {
+	select {
+	case <-ctx.Done():
+		return event{kind: stop}, true
+	case <-l.stuck:
+		return event{kind: stuck}, true
+	case <-l.alarms:
+	case <-l.asks:
+		return event{kind: leave}, true
+	case <-over:
+		return event{kind: timeUp}, true
+	case <-cancel:
+		return event{kind: cancelled}, true
+	case a := <-l.admits:
+		if ctx.Err() != nil {
+			a.answer(entry.Fault, l.errorf("%w", ErrStopped))
+			return event{kind: stop}, true
+		}
+		return event{kind: admit, admission: a}, true
+	case r := <-l.refuses:
+		return event{kind: refuse, refusal: r}, true
+	case began := <-l.passages:
+		l.sensing.seen()
+		return event{kind: passage, began: began}, true
+	case <-l.ticker.C:
+		l.beat()
+		l.relight()
+		l.tellInputs()
+		l.cfg.Alive()
+	}
+	return event{kind: alarmed}, false
+}
+
+// turnAway ends an event that the fire alarm went before.
+func (l *loop) turnAway(ev event) {
+	switch ev.kind {
+	case admit:
+		ev.admission.answer(entry.Fault, l.errorf("%w", ErrFire))
+	case refuse:
+		ev.refusal <- l.errorf("%w", ErrFire)
+	case leave: // once more, after an alarm that ended
+		signal(l.asked)
 	}
 }
 

@@ -49,6 +49,14 @@ const (
 	Released Inert = "released"
 )
 
+// Or gives i, or another level where i is none.
+func (i Inert) Or(other Inert) Inert {
+	if i != Secured && i != Released {
+		return other
+	}
+	return i
+}
+
 // relay gives the level of [Relay] that the inert level stands for.
 func (i Inert) relay() bool { return i == Released }
 

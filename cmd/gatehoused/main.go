@@ -9,6 +9,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -45,6 +46,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, hw device
 	check := flags.Bool("check", false, "check the local config and end")
 	doctor := flags.Bool("doctor", false, "look for what keeps this kiosk from working, print it and end with 1 if something fails; see gatehouse doctor")
 	asJSON := flags.Bool("json", false, "print the doctor's report as JSON")
+	rest := flags.Bool("rest", false, "bring the lanes of a daemon that is dead to their inert level (on fire to that of the fire) and end; for ExecStopPost")
 	version := flags.Bool("version", false, "print the version and end")
 	flags.Usage = func() {
 		fmt.Fprintln(stderr, "gatehoused runs the lanes of this kiosk. Its log goes to standard error.\n\nUsage: gatehoused [flags]")
@@ -66,6 +68,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, hw device
 	if *doctor {
 		return printReport(stdout, device.Doctor(ctx, *path), *asJSON)
 	}
+	if *rest {
+		return restLanes(*path, stderr, hw)
+	}
 	cfg, err := device.LoadConfig(*path)
 	if err != nil {
 		fmt.Fprintln(stderr, "gatehoused:", err)
@@ -84,4 +89,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, hw device
 		return exitFault
 	}
 	return 0
+}
+
+// defaultRun is the run folder where neither the config nor the service manager (systemd.exec(5), RuntimeDirectory) tells it.
+const defaultRun = "/run/gatehouse"
+
+// restLanes brings the lanes of a dead daemon to rest.
+func restLanes(path string, stderr io.Writer, hw device.Hardware) int {
+	err := device.Rest(path, cmp.Or(os.Getenv("RUNTIME_DIRECTORY"), defaultRun), hw)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "gatehoused:", err)
+	if errors.Is(err, device.ErrConfig) {
+		return exitConfig
+	}
+	return exitFault
 }
