@@ -131,6 +131,8 @@ func TestTheUnitKeepsItsPromises(t *testing.T) {
 		"StartLimitIntervalSec=0":                "a crash loop must never end in failed",
 		"Restart=always":                         "a kiosk without anybody before it comes back by itself",
 		"DevicePolicy=closed":                    "scanner and GPIO and nothing else",
+		"LimitCORE=0":                            "a core dump would hold the codes of guests",
+		"MemorySwapMax=0":                        "swap would keep the codes of guests",
 		"ExecStopPost=/usr/bin/gatehoused -rest": "a kernel may leave the lines as they were",
 	} {
 		if !strings.Contains(string(text), "\n"+line+"\n") {
