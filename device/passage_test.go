@@ -4,7 +4,6 @@
 package device
 
 import (
-	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -21,7 +20,7 @@ import (
 	"gatehouse/gate/gpio"
 )
 
-// newTurnstile is a bench whose lane has a passage sensor and waits a second for a passage.
+// newTurnstile is a bench whose lane has a passage sensor and waits two seconds for a passage: a busy machine walks slowly.
 func newTurnstile(t *testing.T, with ...func(*bench)) *bench {
 	t.Helper()
 	b := newBench(t)
@@ -30,7 +29,7 @@ func newTurnstile(t *testing.T, with ...func(*bench)) *bench {
 	}
 	lane := &b.cfg.Lanes[0]
 	lane.GPIO.Passage = gpio.Input{Name: "sensor0"}
-	lane.PassageTimeout = cmp.Or(lane.PassageTimeout, entry.Duration(time.Second))
+	lane.PassageTimeout = entry.Duration(2 * time.Second)
 	b.start()
 	b.importBundle()
 	return b

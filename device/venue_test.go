@@ -42,6 +42,7 @@ func newVenue(tb testing.TB) *venue {
 	v.must(err)
 	v.issuer, err = credential.NewSigningKey("arena", private)
 	v.must(err)
+	v.policy.Record = &entry.RecordTerms{Deadline: entry.Duration(10 * time.Second)} // a busy machine's disk may take its time
 	v.policy.Accept = []entry.Rule{{Name: "day ticket", All: []entry.Clause{{Kind: "ticket", Issuers: []string{"arena"}}}}}
 	return v
 }
@@ -80,7 +81,7 @@ func (v *venue) bundle() []byte {
 	root := v.rootDocument()
 	issuers := v.sign(fleet.KindIssuers, fleet.ScopeAll, v.version, fleet.Issuers{Issuers: []fleet.Issuer{{Name: "arena", Revocable: true,
 		Keys: []fleet.IssuerKey{{Type: fleet.TypeSPKI, Data: der, Algorithm: "EdDSA", Formats: []credential.Format{credential.GH1}}}}}})
-	layer, err := fleet.LayerOf(&v.policy, "accept", "time_zone", "lanes")
+	layer, err := fleet.LayerOf(&v.policy, "accept", "time_zone", "lanes", "record")
 	v.must(err)
 	config := v.sign(fleet.KindConfig, "arena", v.version, layer)
 	ids := make([][fleet.RevocationSize]byte, len(v.revoked))
