@@ -101,6 +101,10 @@ func (fullLedger) Reserve(context.Context, *entry.Event, ...entry.Use) error {
 	return errors.New("the disk is full")
 }
 
+func (fullLedger) Record(context.Context, *entry.Event) error {
+	return errors.New("the disk is full")
+}
+
 // An order that was given up opens for nobody.
 func TestOrderThatWasGivenUp(t *testing.T) {
 	b := newBench(t)

@@ -12,6 +12,7 @@ import (
 
 	"gatehouse/credential"
 	"gatehouse/device/client"
+	"gatehouse/entry"
 	"gatehouse/scanner"
 )
 
@@ -107,6 +108,19 @@ func TestTapWholeFrames(t *testing.T) {
 	}
 	if err := <-tap.ended; err == nil {
 		t.Error("the technician was not told that the kiosk stopped")
+	}
+}
+
+// Nobody sees whole frames of whom the record could not tell.
+func TestTapWholeFramesIsRecordedFirst(t *testing.T) {
+	b := newBench(t)
+	b.cfg.ledger = func(l entry.Ledger) entry.Ledger { return fullLedger{l} }
+	b.start()
+	if err := b.client.Tap(b.ctx(), "in-1", true, nil); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "could not be recorded, so none is") {
+		t.Errorf("got %v", err)
+	}
+	if b.waitStatus("a status", func(*client.Status) bool { return true }).Lanes[0].Tapped {
+		t.Error("the frames are shown all the same")
 	}
 }
 

@@ -5,6 +5,7 @@ package entry_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"gatehouse/credential"
@@ -23,6 +24,11 @@ func TestClosedLane(t *testing.T) {
 			t.Errorf("%+v", dec)
 		}
 	}
+	d.know.Err = entrytest.ErrInjected
+	if dec := d.Decide(t.Context(), closed, ticket, entrytest.Now()); dec.Reason != entry.ReasonLaneClosed || !strings.Contains(dec.Steps[0].Note, "by hand") {
+		t.Errorf("without documents: %+v", dec)
+	}
+	d.know.Err = nil
 	if dec, err := d.Override(t.Context(), closed, "uid 0", "the last guest", entrytest.Now()); err != nil || dec.Grant == nil {
 		t.Errorf("opened by hand: %+v, %v", dec, err)
 	}

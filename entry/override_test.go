@@ -34,6 +34,16 @@ func TestOverride(t *testing.T) {
 	}
 }
 
+// Whoever is let in by hand leaves no pass behind that waits: the next guest is not paired with it.
+func TestOverrideEndsAWait(t *testing.T) {
+	d := newPairDesk(t)
+	d.shows(d.health("li"), entry.ReasonSecondPassNeeded)
+	if _, err := d.Override(t.Context(), in1, "uid 0", "the other pass is at home", entrytest.Now()); err != nil {
+		t.Fatal(err)
+	}
+	d.shows(d.travel("li"), entry.ReasonSecondPassNeeded)
+}
+
 func TestOverrideNeedsReasonAndRecord(t *testing.T) {
 	d := newDesk(t)
 	for _, why := range []string{"", " ", "...", "123", "two\nlines", "\x1b[2J now", "bad \xff text", strings.Repeat("a", 201)} {
