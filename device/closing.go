@@ -68,6 +68,9 @@ func (k *kiosk) closeLanes(ledger *cache.Ledger) error {
 // postClosing answers an order to close a lane or to release it.
 func (a *api) postClosing(kind entry.EventKind) http.HandlerFunc {
 	return a.obeyed(func(ctx context.Context, l *lane, by, why string) (uint64, error) {
+		if kind == entry.EventClosed && l.kiosk.decider.Mode(l.entryLane(), l.kiosk.time.moment()) == entry.ModeOut {
+			return 0, fmt.Errorf("device: lane %s is a lane out, and nobody is kept in; rest it at the turnstile itself", l.cfg.Name)
+		}
 		ev, err := entry.Closing(kind, l.cfg.Name, by, why, l.kiosk.time.moment())
 		if err != nil {
 			return 0, err

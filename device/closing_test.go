@@ -22,7 +22,7 @@ func TestCloseAndRelease(t *testing.T) {
 	b.start()
 	b.importBundle()
 	ticket := b.pass(credential.Claims{})
-	closed, err := b.client.Close(b.ctx(), "in-1", client.Order{Reason: "wet floor"})
+	closed, err := b.client.CloseLane(b.ctx(), "in-1", client.Order{Reason: "wet floor"})
 	if by := fmt.Sprintf("uid %d", os.Getuid()); err != nil || closed.Lane != "in-1" || closed.Event != 2 || closed.By != by {
 		t.Fatalf("%+v, %v", closed, err)
 	}
@@ -34,11 +34,11 @@ func TestCloseAndRelease(t *testing.T) {
 	if e := b.explain(t, ticket); e.Answers[0].Reason != "ok" || len(e.Obstacles) != 1 || !strings.Contains(e.Obstacles[0], "lane_closed: closed by "+closed.By+": wet floor (event 2, ") {
 		t.Errorf("%+v", e)
 	}
-	if _, err := b.client.Close(b.ctx(), "in-1", client.Order{Reason: "again"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "is closed already, by "+closed.By+": wet floor") {
+	if _, err := b.client.CloseLane(b.ctx(), "in-1", client.Order{Reason: "again"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "is closed already, by "+closed.By+": wet floor") {
 		t.Errorf("closed twice: %v", err)
 	}
 	mark := b.board.Mark()
-	if _, err := b.client.Open(b.ctx(), "in-1", client.Order{Reason: "the cleaner"}); err != nil || b.opens(mark) != 1 {
+	if _, err := b.client.OpenLane(b.ctx(), "in-1", client.Order{Reason: "the cleaner"}); err != nil || b.opens(mark) != 1 {
 		t.Errorf("opened by hand: %v", err)
 	}
 	b.expect("lane_closed", ticket)
@@ -47,12 +47,12 @@ func TestCloseAndRelease(t *testing.T) {
 	}
 	b.start()
 	b.expect("lane_closed", ticket)
-	released, err := b.client.Release(b.ctx(), "in-1", client.Order{Reason: "it is dry"})
+	released, err := b.client.ReleaseLane(b.ctx(), "in-1", client.Order{Reason: "it is dry"})
 	if err != nil || released.Event == 0 {
 		t.Fatalf("%+v, %v", released, err)
 	}
 	b.expect("ok", ticket) // no use was taken while it was closed
-	if _, err := b.client.Release(b.ctx(), "in-1", client.Order{Reason: "again"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "is not closed, so there is nothing to release") {
+	if _, err := b.client.ReleaseLane(b.ctx(), "in-1", client.Order{Reason: "again"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "is not closed, so there is nothing to release") {
 		t.Errorf("released twice: %v", err)
 	}
 	page, err := b.client.Events(b.ctx(), client.Query{Kind: "released"})
@@ -75,15 +75,19 @@ func TestCloseIsRefused(t *testing.T) {
 		"no reason":    {"in-1", "", "needs a reason"},
 		"another lane": {"in-2", "wet floor", "there is no lane in-2; there are in-1"},
 	} {
-		if _, err := b.client.Close(b.ctx(), c.lane, client.Order{Reason: c.reason}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), c.want) {
+		if _, err := b.client.CloseLane(b.ctx(), c.lane, client.Order{Reason: c.reason}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
 	b.expect("ok", b.pass(credential.Claims{}))
+	b.terms(entry.LaneTerms{Direction: entry.DirectionOut})
+	if _, err := b.client.CloseLane(b.ctx(), "in-1", client.Order{Reason: "wet floor"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "nobody is kept in") {
+		t.Errorf("a lane out: %v", err)
+	}
 	if err := b.halt(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.client.Close(b.ctx(), "in-1", client.Order{Reason: "wet floor"}); !errors.Is(err, client.ErrNotRunning) {
+	if _, err := b.client.CloseLane(b.ctx(), "in-1", client.Order{Reason: "wet floor"}); !errors.Is(err, client.ErrNotRunning) {
 		t.Errorf("a dead daemon: %v", err)
 	}
 }

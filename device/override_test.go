@@ -33,7 +33,7 @@ func TestOpenByHand(t *testing.T) {
 	b := newBench(t)
 	b.start()
 	mark := b.board.Mark()
-	opened, err := b.client.Open(b.ctx(), "in-1", client.Order{Reason: "wheelchair at the gate"})
+	opened, err := b.client.OpenLane(b.ctx(), "in-1", client.Order{Reason: "wheelchair at the gate"})
 	if err != nil || opened.Lane != "in-1" || opened.Event != 1 || opened.By != fmt.Sprintf("uid %d", os.Getuid()) {
 		t.Fatalf("%+v, %v", opened, err)
 	}
@@ -49,7 +49,7 @@ func TestOpenByHand(t *testing.T) {
 	}
 	b.importBundle()
 	b.expect("ok", b.pass(credential.Claims{})) // the lane works on
-	if opened, err = b.client.Open(b.ctx(), "in-1", client.Order{Reason: "the next one"}); err != nil || opened.Event != 4 {
+	if opened, err = b.client.OpenLane(b.ctx(), "in-1", client.Order{Reason: "the next one"}); err != nil || opened.Event != 4 {
 		t.Errorf("%+v, %v", opened, err)
 	}
 }
@@ -62,7 +62,7 @@ func TestOpenByHandIsRefused(t *testing.T) {
 		"no reason":    {"in-1", "", "needs a reason"},
 		"another lane": {"in-2", "fire drill", "there is no lane in-2; there are in-1"},
 	} {
-		if _, err := b.client.Open(b.ctx(), c.lane, client.Order{Reason: c.reason}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), c.want) {
+		if _, err := b.client.OpenLane(b.ctx(), c.lane, client.Order{Reason: c.reason}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -75,7 +75,7 @@ func TestOpenByHandIsRefused(t *testing.T) {
 	if err := b.halt(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.client.Open(b.ctx(), "in-1", client.Order{Reason: "fire drill"}); !errors.Is(err, client.ErrNotRunning) {
+	if _, err := b.client.OpenLane(b.ctx(), "in-1", client.Order{Reason: "fire drill"}); !errors.Is(err, client.ErrNotRunning) {
 		t.Errorf("a dead daemon: %v", err)
 	}
 }
@@ -86,7 +86,7 @@ func TestOpenByHandIsRecordedFirst(t *testing.T) {
 	b.cfg.ledger = func(l entry.Ledger) entry.Ledger { return fullLedger{l} }
 	b.start()
 	mark := b.board.Mark()
-	if _, err := b.client.Open(b.ctx(), "in-1", client.Order{Reason: "fire drill"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "could not be recorded, so the lane stays shut") {
+	if _, err := b.client.OpenLane(b.ctx(), "in-1", client.Order{Reason: "fire drill"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "could not be recorded, so the lane stays shut") {
 		t.Errorf("got %v", err)
 	}
 	if b.opens(mark) != 0 {

@@ -73,7 +73,7 @@ func TestExitAndFireAreRecorded(t *testing.T) {
 	mark := b.board.Mark()
 	pass := b.pass(credential.Claims{})
 	b.expect("lane_closed", pass)
-	if _, err := b.client.Open(b.ctx(), "in-1", client.Order{Reason: "let me in"}); err == nil || !strings.Contains(err.Error(), "the fire contact is active") {
+	if _, err := b.client.OpenLane(b.ctx(), "in-1", client.Order{Reason: "let me in"}); err == nil || !strings.Contains(err.Error(), "the fire contact is active") {
 		t.Errorf("an order during a fire: %v", err)
 	}
 	b.wantFire(false)

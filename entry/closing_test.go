@@ -42,6 +42,19 @@ func TestClosedLane(t *testing.T) {
 	p.shows(p.travel("li"), entry.ReasonSecondPassNeeded)
 }
 
+// A lane out lets people out, whatever staff did with it before it became one.
+func TestClosedLaneOutStaysOpen(t *testing.T) {
+	d := newDesk(t)
+	d.know.Agreed.Policy.Lanes = map[string]entry.LaneTerms{"in-1": {Direction: entry.DirectionOut}}
+	closed := entry.Lane{Name: "in-1", Closed: true}
+	if dec := d.Decide(t.Context(), closed, "whatever", entrytest.Now()); dec.Reason != entry.ReasonExit || dec.Grant == nil {
+		t.Errorf("%+v", dec)
+	}
+	if mode := d.Mode(closed, entrytest.Now()); mode != entry.ModeOut {
+		t.Error(mode)
+	}
+}
+
 func TestClosing(t *testing.T) {
 	ev, err := entry.Closing(entry.EventClosed, "in-1", "uid 0", "wet floor", entrytest.Now())
 	if err != nil || ev.Kind != entry.EventClosed || ev.Lane != "in-1" || ev.Note != "uid 0: wet floor" || !ev.At.Equal(entrytest.Start) {

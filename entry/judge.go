@@ -15,23 +15,26 @@ import (
 // judge asks every question that needs no writing. first is the pass that waits at the lane; nil where none does.
 func (d *Decider) judge(lane Lane, code string, first *waitingPass, now Moment) Decision {
 	dec := Decision{At: now.At, Clock: now.Clock, lane: lane, Steps: make([]Step, 0, 8), record: (*Policy)(nil).recording()}
-	if lane.Closed {
+	belief, err := d.knowledge.Belief()
+	var terms *Terms
+	if err == nil {
+		terms = belief.Terms()
+	}
+	mode := terms.Mode(lane, now)
+	switch {
+	case lane.Closed && mode == ModeClosed: // also where nothing is believed
 		dec.refuse(StepLane, ReasonLaneClosed, "closed by hand; gatehouse lanes tells by whom and why")
 		return dec
-	}
-	belief, err := d.knowledge.Belief()
-	if err != nil {
+	case err != nil:
 		dec.refuse(StepBelief, ReasonOutOfOrder, err.Error())
 		return dec
-	}
-	terms := belief.Terms()
-	if terms == nil || terms.Policy == nil {
+	case terms == nil || terms.Policy == nil:
 		dec.refuse(StepBelief, ReasonOutOfOrder, "no policy is in force")
 		return dec
 	}
 	dec.hold(StepBelief, "")
 	dec.record = terms.Policy.recording()
-	if mode := terms.Mode(lane, now); mode != ModeIn {
+	if mode != ModeIn {
 		d.pass(&dec, mode, belief, code, now)
 		return dec
 	}

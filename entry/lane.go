@@ -20,7 +20,8 @@ type Lane struct {
 	// Sensor tells that a passage sensor is wired. Without one a use is final when it is reserved: nobody could
 	// ever tell that the guest did not walk through.
 	Sensor bool
-	// Closed tells that staff closed the lane and nobody has released it. Every code is answered lane_closed.
+	// Closed tells that staff closed the lane and nobody has released it. Every code is answered lane_closed, but for a lane
+	// out, by which whoever leaves goes.
 	Closed bool
 }
 
@@ -97,16 +98,13 @@ const (
 // Mode is that of a lane at a moment. Nobody is let in without a pass by a clock that nothing keeps right, or by terms that
 // are too old: then a lane that should be free goes by the rules. Closed goes by the same time as all decisions.
 func (t *Terms) Mode(lane Lane, now Moment) Mode {
-	if lane.Closed {
-		return ModeClosed
-	}
 	if t == nil || t.Policy == nil {
-		return ModeIn
+		t = &Terms{Policy: new(Policy)}
 	}
 	switch l := t.Policy.Lanes[lane.Name]; {
-	case l.Direction == DirectionOut:
+	case l.Direction == DirectionOut: // nobody is kept in, by staff neither
 		return ModeOut
-	case within(l.Closed, now.At, t.Zone):
+	case lane.Closed || within(l.Closed, now.At, t.Zone):
 		return ModeClosed
 	case now.Clock == ClockSynced && within(l.Free, now.At, t.Zone) && t.Freshness(now) != Hard:
 		return ModeFree

@@ -20,7 +20,7 @@ func newGate() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newOrder((*client.Client).Open, "lane %s was opened", &cobra.Command{
+	cmd.AddCommand(newOrder((*client.Client).OpenLane, "lane %s was opened", &cobra.Command{
 		Use:   "open LANE --reason TEXT",
 		Short: "Open a lane for one pulse, for a reason that is recorded",
 		Long: `Open has the running kiosk open a lane once, for as long as it opens for a guest. A lane that is open for somebody is
@@ -29,18 +29,19 @@ waited for, 8 seconds at most. A lane that was closed with gate close opens for 
 It needs no documents and no pass. The event is a decision with the reason override.` + onRecord,
 		Example: `  gatehouse gate open in-1 --reason "wheelchair, sent by staff"
   gatehouse events --reason override`,
-	}), newOrder((*client.Client).Close, "lane %s is closed", &cobra.Command{
+	}), newOrder((*client.Client).CloseLane, "lane %s is closed", &cobra.Command{
 		Use:   "close LANE --reason TEXT",
 		Short: "Close a lane to everybody until it is released",
 		Long: `Close has a lane answer every code with lane_closed, and use no pass up, until gate release. It stays closed when the
 daemon or the kiosk starts again; only with the record itself (ledger.db) is it forgotten. Closing does not move the gate:
-who was let in a moment before walks through. The way out is not touched: exit and fire contacts work as ever.
+who was let in a moment before walks through. The way out is not touched: exit and fire contacts work as ever, and a lane
+out (direction: out in the signed config) cannot be closed.
 
 gatehouse lanes tells which lane is closed, by whom and why. The event is of the kind closed.` + onRecord,
 		Example: `  gatehouse gate close in-1 --reason "wet floor"
   gatehouse lanes
   gatehouse events --kind closed`,
-	}), newOrder((*client.Client).Release, "lane %s decides again", &cobra.Command{
+	}), newOrder((*client.Client).ReleaseLane, "lane %s decides again", &cobra.Command{
 		Use:   "release LANE --reason TEXT",
 		Short: "Have a lane that was closed decide again",
 		Long: `Release ends what gate close began: the lane decides about the next code, or is free or closed as the hours of the signed

@@ -137,7 +137,7 @@ func TestWatchARealKiosk(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.screen.see(t, "a guest", anywhere("in-1          1  ok ", "admit ok ", "ticket arena"))
-	if _, err := k.Close(t.Context(), "in-1", client.Order{Reason: "wet floor"}); err != nil {
+	if _, err := k.CloseLane(t.Context(), "in-1", client.Order{Reason: "wet floor"}); err != nil {
 		t.Fatal(err)
 	}
 	w.screen.see(t, "a closed lane", anywhere("NOT READY", "CLOSED by uid ", "closed: uid "))

@@ -20,20 +20,20 @@ type Obeyed struct {
 	By    string `json:"by"`    // who asked, as the machine knows him and as it is recorded
 }
 
-// Open opens a lane for one pulse, for a reason. It is recorded before the lane opens; with an error the lane stayed shut,
+// OpenLane opens a lane for one pulse, for a reason. It is recorded before the lane opens; with an error the lane stayed shut,
 // but for one of the gate, which says so. A closed lane stays closed to the next.
-func (c *Client) Open(ctx context.Context, lane string, o Order) (*Obeyed, error) {
+func (c *Client) OpenLane(ctx context.Context, lane string, o Order) (*Obeyed, error) {
 	return c.order(ctx, lane, "open", o)
 }
 
-// Close has a lane answer every code with lane_closed until Release, over a restart too. It is recorded before it holds;
+// CloseLane has a lane answer every code with lane_closed until ReleaseLane, over a restart too. It is recorded before it holds;
 // with an error the lane stayed as it was.
-func (c *Client) Close(ctx context.Context, lane string, o Order) (*Obeyed, error) {
+func (c *Client) CloseLane(ctx context.Context, lane string, o Order) (*Obeyed, error) {
 	return c.order(ctx, lane, "close", o)
 }
 
-// Release has a lane that was closed decide again. It is recorded before it holds; with an error the lane stayed as it was.
-func (c *Client) Release(ctx context.Context, lane string, o Order) (*Obeyed, error) {
+// ReleaseLane has a lane that was closed decide again. It is recorded before it holds; with an error the lane stayed as it was.
+func (c *Client) ReleaseLane(ctx context.Context, lane string, o Order) (*Obeyed, error) {
 	return c.order(ctx, lane, "release", o)
 }
 
