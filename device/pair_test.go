@@ -12,7 +12,7 @@ import (
 	"gatehouse/entry"
 )
 
-// Two passes for one entry through a whole kiosk. A code that is held in front is answered once, and again when another
+// Users of rivals ask for two codes for one entry: here through a whole kiosk. A code that is held in front is answered once, and again when another
 // one has changed what it is worth: else a guest whose first pass was read a moment ago would stand there for ever.
 func TestTwoPassesForOneEntry(t *testing.T) {
 	b := newBench(t)
