@@ -177,15 +177,20 @@ func (c *Clause) age(s *shown, at time.Time) (reason Reason, outage bool) {
 
 // limit is how often the pass admits under this clause; 0 is without limit.
 func (c *Clause) limit(p *credential.Pass) uint {
-	var limit uint
-	switch {
-	case c.Uses != nil:
-		limit = *c.Uses
-	case c.Kind == kindTicket:
-		limit = 1
-	}
+	limit := c.ownLimit()
 	if p.Uses != 0 && (limit == 0 || p.Uses < limit) {
 		limit = p.Uses
 	}
 	return limit
+}
+
+// ownLimit is how often every pass admits under this clause; 0 is without limit.
+func (c *Clause) ownLimit() uint {
+	switch {
+	case c.Uses != nil:
+		return *c.Uses
+	case c.Kind == kindTicket:
+		return 1
+	}
+	return 0
 }

@@ -43,6 +43,7 @@ var (
 	ErrName    = errors.New("folder: not a name")
 	ErrUnknown = errors.New("folder: not in this fleet")
 	ErrConfig  = errors.New("folder: config is not valid")
+	ErrEvents  = errors.New("folder: not a kiosk's record")
 	// ErrExposed: a private key that others on this machine can read.
 	ErrExposed = errors.New("folder: a secret is open to others")
 )

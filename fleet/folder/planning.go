@@ -228,14 +228,7 @@ func (p *planning) policies() error {
 
 // policyOf is the policy of a kiosk as the folder has it; with "" that of the venue.
 func (p *planning) policyOf(kiosk string) (*entry.Policy, error) {
-	place := fleet.Place{Venue: p.venue, Kiosk: kiosk}
-	var mine []body
-	for _, b := range p.bodies {
-		if b.kind == fleet.KindConfig && slices.Contains(scopesOf(place), b.scope) {
-			mine = append(mine, b)
-		}
-	}
-	return fleet.MergeLayers(layersOf(mine)...)
+	return mergedFor(fleet.Place{Venue: p.venue, Kiosk: kiosk}, p.bodies)
 }
 
 func scopesOf(p fleet.Place) []fleet.Scope {
