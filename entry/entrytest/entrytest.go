@@ -116,11 +116,28 @@ func Grant(tb testing.TB, lane string) *entry.Grant { return grant(tb, lane, "")
 // WideGrant is a Grant for a longer opening.
 func WideGrant(tb testing.TB, lane string) *entry.Grant { return grant(tb, lane, "wide") }
 
+// FreeGrant is a Grant for whoever comes, in a free hour of the lane.
+func FreeGrant(tb testing.TB, lane string) *entry.Grant {
+	tb.Helper()
+	always := make([]entry.Hours, 1)
+	if err := always[0].UnmarshalText([]byte("00:00-24:00")); err != nil {
+		tb.Fatal(err)
+	}
+	k := NewKnowledge()
+	k.Agreed.Zone = time.UTC
+	k.Agreed.Policy.Lanes = map[string]entry.LaneTerms{lane: {Free: always}}
+	return made(tb, NewDecider(tb, k, NewLedger()).Free(tb.Context(), entry.Lane{Name: lane}, Now()))
+}
+
 func grant(tb testing.TB, lane, claim string) *entry.Grant {
 	tb.Helper()
 	issuer := NewIssuer(tb, "arena")
 	d := NewDecider(tb, NewKnowledge(issuer), NewLedger())
-	dec := d.Decide(tb.Context(), entry.Lane{Name: lane}, issuer.Pass(credential.Claims{Grant: claim}), Now())
+	return made(tb, d.Decide(tb.Context(), entry.Lane{Name: lane}, issuer.Pass(credential.Claims{Grant: claim}), Now()))
+}
+
+func made(tb testing.TB, dec entry.Decision) *entry.Grant {
+	tb.Helper()
 	if dec.Grant == nil {
 		tb.Fatalf("entrytest: the decision made no grant: %s %+v", dec.Reason, dec.Steps)
 	}
