@@ -36,7 +36,7 @@ func (k *kiosk) believed() client.Trust {
 	}
 	roster := k.trust.Roster()
 	for _, name := range slices.Sorted(maps.Keys(roster)) {
-		i := client.Issuer{Name: name, Keys: []client.Key{}}
+		i := client.Issuer{Name: name, Keys: []client.Key{}, Down: t.Down[name]}
 		for _, key := range roster[name] {
 			i.Keys = append(i.Keys, keyOf(key))
 		}

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"gatehouse/device/client"
 	"gatehouse/entry"
@@ -57,7 +56,7 @@ func inputs(step entry.StepCode, lane string, ex *entry.Explanation, now entry.M
 		list.documents(t, now, fleet.RevocationsOf(ex.Issuer))
 	case entry.StepFreshness:
 		bands := t.Bands(ex.Issuer)
-		list.add("signed", utc(bands.Signed)+", "+age(now.At.Sub(bands.Signed))+" ago")
+		list.add("signed", utc(bands.Signed)+", "+entry.Duration(now.At.Sub(bands.Signed)).Rough()+" ago")
 		list.add("stale from", utc(bands.FreshUntil))
 		list.add("hard from", utc(bands.HardAfter))
 	case entry.StepClock:
@@ -74,7 +73,7 @@ func inputs(step entry.StepCode, lane string, ex *entry.Explanation, now entry.M
 			list.add("uses", strconv.FormatUint(uint64(u.Limit), 10)+" in all")
 		}
 		for _, u := range ex.Past {
-			list.add("use", fmt.Sprintf("event %d, %s, %s ago, lane %s, %s", u.Seq, utc(u.At), age(now.At.Sub(u.At)), u.Lane, u.State))
+			list.add("use", fmt.Sprintf("event %d, %s, %s ago, lane %s, %s", u.Seq, utc(u.At), entry.Duration(now.At.Sub(u.At)).Rough(), u.Lane, u.State))
 		}
 	case entry.StepSecond:
 		list.add("holder", map[bool]string{true: "this pass names one", false: "this pass names nobody"}[ex.Named])
@@ -112,10 +111,10 @@ func (l *inputList) rules(ex *entry.Explanation, now entry.Moment) {
 	t := ex.Terms
 	l.add("level", ex.Level)
 	if !ex.Since.IsZero() {
-		l.add("age", age(now.At.Sub(ex.Since))+", since "+utc(ex.Since))
+		l.add("age", entry.Duration(now.At.Sub(ex.Since)).Rough()+", since "+utc(ex.Since))
 	}
 	if since, down := t.Down[ex.Issuer]; down {
-		l.add("outage", ex.Issuer+" is down since "+utc(since)+", "+age(now.At.Sub(since)))
+		l.add("outage", ex.Issuer+" is down since "+utc(since)+", "+entry.Duration(now.At.Sub(since)).Rough())
 	}
 	hours, others := false, 0
 	for _, said := range ex.Rules {
@@ -140,7 +139,7 @@ func ruleText(said *entry.RuleAnswer) string {
 	var terms []string
 	length := func(name string, d entry.Duration) {
 		if d != 0 {
-			terms = append(terms, name+" "+age(time.Duration(d)))
+			terms = append(terms, name+" "+d.Rough())
 		}
 	}
 	length("max_age", said.Clause.MaxAge)
@@ -161,19 +160,5 @@ func ruleText(said *entry.RuleAnswer) string {
 // documentText names a document in force with its version and age.
 func documentText(t *entry.Terms, v entry.Version, now entry.Moment) string {
 	bands := t.Bands(fleet.Kind(v.Kind).Issuer())
-	return fmt.Sprintf("%s of %s, version %d, signed %s, %s ago, %s", v.Kind, v.Scope, v.Version, utc(bands.Signed), age(now.At.Sub(bands.Signed)), bands.Freshness(now))
-}
-
-// age is a duration in the two largest of its units.
-func age(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d < 0:
-		return "-" + age(-d)
-	case d >= day:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return d.Truncate(time.Second).String()
+	return fmt.Sprintf("%s of %s, version %d, signed %s, %s ago, %s", v.Kind, v.Scope, v.Version, utc(bands.Signed), entry.Duration(now.At.Sub(bands.Signed)).Rough(), bands.Freshness(now))
 }

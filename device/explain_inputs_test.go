@@ -49,8 +49,8 @@ func TestExplainAgesOutagesAndHours(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"age=1d6h, since ", "outage=arena is down since ", ", 2h0m\n", "rule=night: outside_hours (max_age 1d0h, outage_max_age 3d0h, hours " + from,
-		"rule=health: ok (max_age 1d0h, outage_max_age 3d0h)\n", "rules=1 more, for passes of another kind", "hour=", " in Etc/UTC\n",
+		"age=1d6h, since ", "outage=arena is down since ", ", 2h\n", "rule=night: outside_hours (max_age 1d, outage_max_age 3d, hours " + from,
+		"rule=health: ok (max_age 1d, outage_max_age 3d)\n", "rules=1 more, for passes of another kind", "hour=", " in Etc/UTC\n",
 	} {
 		if !strings.Contains(went.String(), want) {
 			t.Errorf("it does not tell %q:\n%s", want, &went)
@@ -62,6 +62,9 @@ func TestExplainAgesOutagesAndHours(t *testing.T) {
 	}
 	if m := d.Emergency[1]; m.Rule != "health" || m.Kind != "health" || len(m.Issuers) != 1 || m.MaxAge != "1d" || m.OutageMaxAge != "3d" {
 		t.Errorf("%+v", m)
+	}
+	if trust, err := b.client.Trust(b.ctx()); err != nil || len(trust.Issuers) != 1 || !trust.Issuers[0].Down.Equal(d.Down[0].Since) {
+		t.Errorf("trust tells %+v, %v", trust, err)
 	}
 	b.expect("ok", code)
 	page, err := b.client.Events(b.ctx(), client.Query{Outcome: "admit"})

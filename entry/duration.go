@@ -40,3 +40,25 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	*d = Duration(v)
 	return nil
 }
+
+// Rough is the duration in its two largest units, for people: 2d3h, 5h, 1m30s.
+func (d Duration) Rough() string {
+	units := []struct {
+		long Duration
+		name string
+	}{{Duration(24 * time.Hour), "d"}, {Duration(time.Hour), "h"}, {Duration(time.Minute), "m"}, {Duration(time.Second), "s"}}
+	if d < 0 {
+		return "-" + (-d).Rough()
+	}
+	for i, u := range units {
+		if d < u.long {
+			continue
+		}
+		text := fmt.Sprint(int64(d/u.long), u.name)
+		if i+1 < len(units) && d%u.long >= units[i+1].long {
+			text += fmt.Sprint(int64(d%u.long/units[i+1].long), units[i+1].name)
+		}
+		return text
+	}
+	return "0s"
+}

@@ -52,7 +52,7 @@ func (d *Decider) left(dec *Decision, use Use) bool {
 func lastUse(past []PastUse, now time.Time) string {
 	for _, u := range slices.Backward(past) {
 		if u.State.Stands() {
-			return fmt.Sprintf("the last %v ago at lane %s (event %d, %s)", now.Sub(u.At).Truncate(time.Second), u.Lane, u.Seq, u.At.UTC().Format(time.RFC3339))
+			return fmt.Sprintf("the last %s ago at lane %s (event %d, %s)", Duration(now.Sub(u.At)).Rough(), u.Lane, u.Seq, u.At.UTC().Format(time.RFC3339))
 		}
 	}
 	return "none"

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/device/client"
+	"gatehouse/entry"
 )
 
 func newTrust() *cobra.Command {
@@ -28,8 +29,8 @@ issuers with the ids of their keys. The age is that of the newest signed list (h
 of the last import: a bundle that says nothing new makes nothing younger.
 
 --json prints an object: freshness, clock, documents (each with kind, scope, version, signed, fresh_until, hard_after and
-freshness), incomplete, and issuers, each with name and keys (id, algorithm, formats, kinds, scopes, not_before,
-not_after). Fields may be added; those there stay.`,
+freshness), incomplete, and issuers, each with name, down (since when, where it is) and keys (id, algorithm, formats, kinds,
+scopes, not_before, not_after). Fields may be added; those there stay.`,
 		Example: `  gatehouse trust
   gatehouse trust --json | jq -r '.issuers[].name'`,
 		Args: cobra.NoArgs,
@@ -64,6 +65,9 @@ func printTrust(w io.Writer, t *client.Trust) error {
 	fmt.Fprintln(w, "\nissuers and their keys")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, i := range t.Issuers {
+		if !i.Down.IsZero() {
+			fmt.Fprintf(table, "  %s\tDOWN since %s, %s\n", i.Name, local(i.Down), entry.Duration(t.Clock.At.Sub(i.Down)).Rough())
+		}
 		if len(i.Keys) == 0 {
 			fmt.Fprintf(table, "  %s\tno key\n", i.Name)
 		}
@@ -85,13 +89,13 @@ func printDocuments(w io.Writer, list []client.DocumentAges, now time.Time) erro
 		ends := ""
 		switch d.Freshness {
 		case "fresh":
-			ends = "stale in " + age(d.FreshUntil.Sub(now))
+			ends = "stale in " + entry.Duration(d.FreshUntil.Sub(now)).Rough()
 		case "stale":
-			ends = "hard in " + age(d.HardAfter.Sub(now))
+			ends = "hard in " + entry.Duration(d.HardAfter.Sub(now)).Rough()
 		default:
 			ends = "nobody is admitted on it"
 		}
-		fmt.Fprintf(t, "  %s\t%s\tversion %d\tsigned %s ago\t%s\t%s\n", d.Kind, d.Scope, d.Version, age(now.Sub(d.Signed)), d.Freshness, ends)
+		fmt.Fprintf(t, "  %s\t%s\tversion %d\tsigned %s ago\t%s\t%s\n", d.Kind, d.Scope, d.Version, entry.Duration(now.Sub(d.Signed)).Rough(), d.Freshness, ends)
 	}
 	return t.Flush()
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gatehouse/device/client"
+	"gatehouse/entry"
 )
 
 // view is what watch shows: the kiosk as it last answered.
@@ -94,7 +95,7 @@ func (v *view) heading() string {
 	}
 	synced := ""
 	if ago := c.At.Sub(c.SyncedAt); !c.SyncedAt.IsZero() && ago >= time.Minute {
-		synced = " " + age(ago) + " ago"
+		synced = " " + entry.Duration(ago).Rough() + " ago"
 	}
 	return fmt.Sprintf("%s/%s  %s  %s clock %s%s", v.status.Venue, v.status.Kiosk, ready, c.At.Local().Format(time.DateTime), c.State, synced)
 }
@@ -105,9 +106,9 @@ func (v *view) dataLine() string {
 		return "data none: gatehouse import FILE"
 	}
 	at := v.status.Clock.At
-	until := "hard in " + age(d.HardAfter.Sub(at))
+	until := "hard in " + entry.Duration(d.HardAfter.Sub(at)).Rough()
 	if d.Freshness == "fresh" {
-		until = "stale in " + age(d.FreshUntil.Sub(at)) + ", " + until
+		until = "stale in " + entry.Duration(d.FreshUntil.Sub(at)).Rough() + ", " + until
 	}
 	if d.Freshness == "hard" {
 		until = "nobody is admitted on it: gatehouse import FILE"
@@ -116,7 +117,7 @@ func (v *view) dataLine() string {
 	if n := len(d.Incomplete); n > 0 {
 		missing = fmt.Sprintf(", %d missing", n)
 	}
-	return fmt.Sprintf("data %s, signed %s ago%s; %s", d.Freshness, age(at.Sub(d.Signed)), missing, until)
+	return fmt.Sprintf("data %s, signed %s ago%s; %s", d.Freshness, entry.Duration(at.Sub(d.Signed)).Rough(), missing, until)
 }
 
 func laneLine(l *client.Lane) string {
@@ -170,18 +171,4 @@ func flat(list []client.Condition) (all []client.Condition) {
 		all = append(append(all, c), flat(c.LeadsTo)...)
 	}
 	return all
-}
-
-// age is a length of time in the two largest of its units.
-func age(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d < 0:
-		return "-" + age(-d)
-	case d >= day:
-		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	}
-	return d.Truncate(time.Second).String()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/device/client"
+	"gatehouse/entry"
 )
 
 func newStatus() *cobra.Command {
@@ -105,7 +106,7 @@ func printStatus(w io.Writer, s *client.Status) error {
 // outages are a line for each issuer that is down, and for each emergency measure in force.
 func outages(s *client.Status) (lines []string) {
 	for _, d := range s.Data.Down {
-		lines = append(lines, plain(fmt.Sprintf("down: %s, since %s, %s", d.Issuer, local(d.Since), age(s.Clock.At.Sub(d.Since)))))
+		lines = append(lines, plain(fmt.Sprintf("down: %s, since %s, %s", d.Issuer, local(d.Since), entry.Duration(s.Clock.At.Sub(d.Since)).Rough())))
 	}
 	for _, m := range s.Data.Emergency {
 		lines = append(lines, plain(fmt.Sprintf("emergency: rule %s takes %s passes up to %s old, not %s, of %s", m.Rule, m.Kind, m.OutageMaxAge, m.MaxAge, strings.Join(m.Issuers, ", "))))

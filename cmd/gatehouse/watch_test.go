@@ -66,7 +66,7 @@ func TestWatch(t *testing.T) {
 		return func(lines []string) bool { return i < len(lines) && strings.Contains(lines[i], text) }
 	}
 	screen.see(t, "the heading", contains(0, "arena/gate-1  READY  2026-05-04 12:00:"))
-	screen.see(t, "the data's age", contains(1, "data fresh, signed 1h0m ago; stale in 1h0m, hard in 2d0h"))
+	screen.see(t, "the data's age", contains(1, "data fresh, signed 1h ago; stale in 1h, hard in 2d"))
 	screen.see(t, "an issuer that is down", func(lines []string) bool {
 		return strings.Contains(strings.Join(lines, "\n"), "down: telecom, since 2026-05-04 10:00:0")
 	})

@@ -33,6 +33,8 @@ type DocumentAges struct {
 type Issuer struct {
 	Name string `json:"name"`
 	Keys []Key  `json:"keys"`
+	// Down is since when its own servers are out of reach, as the newest head says; absent where they are not.
+	Down time.Time `json:"down,omitzero"`
 }
 
 // Key is a key of an issuer.
