@@ -28,6 +28,9 @@ LIB   = $(DESTDIR)/usr/lib
 install-files:
 	install -D -m 755 -t $(DESTDIR)/usr/bin $(BIN)/gatehoused $(BIN)/gatehouse
 	install -D -m 644 -t $(SHARE) docs/man/*.1
+	install -D -m 644 docs/completions/gatehouse $(DESTDIR)/usr/share/bash-completion/completions/gatehouse
+	install -D -m 644 docs/completions/_gatehouse $(DESTDIR)/usr/share/zsh/vendor-completions/_gatehouse
+	install -D -m 644 docs/completions/gatehouse.fish $(DESTDIR)/usr/share/fish/vendor_completions.d/gatehouse.fish
 	install -D -m 644 systemd/gatehoused.service $(LIB)/systemd/system/gatehoused.service
 	install -D -m 644 systemd/70-gatehouse.rules $(LIB)/udev/rules.d/70-gatehouse.rules
 	install -D -m 644 systemd/gatehouse.sysusers $(LIB)/sysusers.d/gatehouse.conf

@@ -41,7 +41,7 @@ This is the technician's tool. Every command explains itself with --help.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(newVerify(), newQR(), newDecode(), newStatus(), newDoctor(), newFault(), newImport(), newLedger(),
-		newEvents(), newExplain(), newWatch(), newLanes(), newTrust(), newRevoked(), newLines(), newGate(), newScanner(), newSupport(), newMan())
+		newEvents(), newExplain(), newWatch(), newLanes(), newTrust(), newRevoked(), newLines(), newGate(), newScanner(), newSupport(), newMan(), newCompletions())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return readOn(cmd, nil, err) })
 	guide(root)
 	return root

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 )
 
 //go:generate go run . man ../../docs/man
+//go:generate go run . completions ../../docs/completions
 
 // newMan is for packagers: the manual is made of what --help says.
 func newMan() *cobra.Command {
@@ -22,15 +24,41 @@ func newMan() *cobra.Command {
 		Short:  "Write the manual pages of every command into a folder",
 		Hidden: true,
 		Args:   cobra.ExactArgs(1),
+		RunE:   func(cmd *cobra.Command, args []string) error { return writeAll(args[0], manual(cmd.Root())) },
+	}
+}
+
+// newCompletions is for packagers too: a kiosk is often installed from a machine on which its programs do not run.
+func newCompletions() *cobra.Command {
+	return &cobra.Command{
+		Use:    "completions FOLDER",
+		Short:  "Write what has shells complete the commands into a folder",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for name, page := range manual(cmd.Root()) {
-				if err := os.WriteFile(filepath.Join(args[0], name), []byte(page), 0o644); err != nil {
-					return err
-				}
+			files, err := completions(cmd.Root())
+			if err != nil {
+				return err
 			}
-			return nil
+			return writeAll(args[0], files)
 		},
 	}
+}
+
+func writeAll(dir string, files map[string]string) error {
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// completions are the scripts by the names under which bash, zsh and fish look for them.
+func completions(root *cobra.Command) (map[string]string, error) {
+	var bash, zsh, fish strings.Builder
+	err := errors.Join(root.GenBashCompletionV2(&bash, true), root.GenZshCompletion(&zsh), root.GenFishCompletion(&fish, true))
+	return map[string]string{"gatehouse": bash.String(), "_gatehouse": zsh.String(), "gatehouse.fish": fish.String()}, err
 }
 
 // manual is a page for each command that a person uses, by file name (man(7)).

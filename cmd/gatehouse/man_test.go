@@ -5,6 +5,7 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,24 +13,41 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The manual in docs/man is what the commands say of themselves, no more and no less.
-func TestManual(t *testing.T) {
-	const dir = "../../docs/man"
-	pages := manual(newRoot())
-	for name, page := range pages {
-		text, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil || string(text) != page {
-			t.Errorf("%s is not what the command says; write it anew with: go generate ./cmd/gatehouse (%v)", name, err)
-		}
-	}
-	files, err := os.ReadDir(dir)
+// The manual in docs/man is what the commands say of themselves, and docs/completions what has shells complete them, no more
+// and no less.
+func TestManualAndCompletionsAreCurrent(t *testing.T) {
+	scripts, err := completions(newRoot())
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range files {
-		if _, ok := pages[f.Name()]; !ok {
-			t.Errorf("%s is the page of no command", f.Name())
+	for dir, want := range map[string]map[string]string{"../../docs/man": manual(newRoot()), "../../docs/completions": scripts} {
+		for name, page := range want {
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil || string(text) != page {
+				t.Errorf("%s is not what the command says; write it anew with: go generate ./cmd/gatehouse (%v)", name, err)
+			}
 		}
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			if _, ok := want[f.Name()]; !ok {
+				t.Errorf("%s/%s is of no command", dir, f.Name())
+			}
+		}
+	}
+}
+
+// A shell takes its script.
+func TestCompletionsInBash(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash here")
+	}
+	out, err := exec.Command(bash, "--norc", "-c", "source ../../docs/completions/gatehouse && complete -p gatehouse").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "-F __start_gatehouse gatehouse") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
