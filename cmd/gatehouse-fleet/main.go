@@ -51,7 +51,7 @@ kiosk before "bundle" has checked and signed it.`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().StringVarP(&o.folder, "folder", "C", ".", "the fleet's folder")
-	root.AddCommand(newInit(o), newCheck(o), newPlan(o), newReplay(o), newVenue(o), newIssuer(o), newIssue(o), newRevoke(o), newKiosk(o), newBundle(o), newShow(), newRootKeys(o))
+	root.AddCommand(newInit(o), newCheck(o), newPlan(o), newReplay(o), newSchema(o), newVenue(o), newIssuer(o), newIssue(o), newRevoke(o), newKiosk(o), newBundle(o), newShow(), newRootKeys(o))
 	return root
 }
 

@@ -95,7 +95,7 @@ func TestUnknownIssuerInARuleIsToldWithItsLine(t *testing.T) {
 	if len(warnings) != 2 {
 		t.Fatalf("warnings %q", warnings)
 	}
-	for i, line := range []string{"arena.yaml:10:", "arena.yaml:12:"} {
+	for i, line := range []string{"arena.yaml:11:", "arena.yaml:13:"} {
 		if text := warnings[i].Error(); !strings.Contains(text, line) || !strings.Contains(text, "issuer add at") || !warnings[i].Warning {
 			t.Errorf("warning %q does not name line %s", text, line)
 		}

@@ -15,6 +15,7 @@
 //	venues/VENUE.yaml          who is admitted there; venues/all.yaml, where it is there, is the fleet's own layer
 //	venues/VENUE.key           the venue's secret, under which its kiosks hash passes at rest
 //	kiosks/VENUE/KIOSK/        the kiosk's local config and its copy of the venue's secret; policy.yaml is its own layer
+//	schema/                    JSON Schemas of the YAML files, for editors
 //	published/                 the newest of each document as it was signed: versions go on from here
 //
 // It deliberately serves nobody and sends nothing: a bundle is a value, and what becomes of it is the caller's matter.
@@ -92,6 +93,9 @@ func Init(dir string, at time.Time, venues ...string) (*Folder, error) {
 		return nil, fmt.Errorf("%w: %s holds a fleet; its keys are never made anew. Choose another folder", ErrExists, dir)
 	}
 	if err := f.makeRoot(at); err != nil {
+		return nil, err
+	}
+	if err := f.WriteSchemas(); err != nil {
 		return nil, err
 	}
 	// Written last: a folder without it is not taken for a fleet's.

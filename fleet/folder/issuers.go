@@ -98,7 +98,7 @@ func (f *Folder) AddIssuer(name string, o IssuerOptions) error {
 		}
 	}
 	// Written last: it is what makes the issuer one of the fleet's.
-	head := "# The keys of issuer " + name + " and what each may sign. gatehouse-fleet bundle signs this.\n"
+	head := "# yaml-language-server: $schema=../schema/issuer.json\n# The keys of issuer " + name + " and what each may sign. gatehouse-fleet bundle signs this.\n"
 	return writeNew(path, append([]byte(head), text...), readable)
 }
 
