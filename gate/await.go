@@ -82,14 +82,16 @@ func (l *loop) wake(ctx context.Context, over <-chan time.Time, cancel <-chan st
 	return event{kind: alarmed}, false
 }
 
-// turnAway ends an event that the fire alarm went before.
+// turnAway ends an event that the fire alarm went before, or has it come again.
 func (l *loop) turnAway(ev event) {
 	switch ev.kind {
 	case admit:
 		ev.admission.answer(entry.Fault, l.errorf("%w", ErrFire))
 	case refuse:
 		ev.refusal <- l.errorf("%w", ErrFire)
-	case leave: // once more, after an alarm that ended
+	case stuck:
+		l.takeOver()
+	case leave: // whoever asked may be let out when the alarm has ended
 		signal(l.asked)
 	}
 }

@@ -30,17 +30,30 @@ func (g *Gate) watch(ctx context.Context, done <-chan error) error {
 	if g.alarm != nil {
 		rang = g.alarm.rang
 	}
-	hangs := false
+	hangs, told := false, ""
+	rescue := func() (err error) {
+		var again bool
+		if err, again = g.rescue(); again {
+			late.Reset(tick)
+		}
+		return err
+	}
+	tell := func(err error) {
+		if text(err) != told {
+			told = text(err)
+			g.cfg.State(err)
+		}
+	}
 	for {
 		select {
 		case err := <-done:
 			return err
 		case due := <-g.beats:
 			late.Reset(time.Until(due))
-			hangs = false
+			hangs, told = false, ""
 		case <-rang:
 			if hangs {
-				g.cfg.State(g.rescue()) // the loop cannot
+				tell(rescue()) // the loop cannot
 			}
 		case <-stopping:
 			stopping = nil
@@ -51,11 +64,10 @@ func (g *Gate) watch(ctx context.Context, done <-chan error) error {
 				continue
 			}
 			hangs = true
-			err := g.rescue()
 			if ctx.Err() != nil {
-				return err
+				return g.lastRescue()
 			}
-			g.cfg.State(err)
+			tell(rescue())
 			g.takeOver() // again: a loop that came back before this was told has to tell after it how it is
 		}
 	}
@@ -72,8 +84,9 @@ func (g *Gate) reported() (due time.Time, ok bool) {
 }
 
 // rescue drives the relay inert past the loop and answers whoever waits for it. Where the loop hangs in a lamp this
-// closes the lane; where it hangs in the relay itself this call may hang as well, and is left behind.
-func (g *Gate) rescue() error {
+// closes the lane; where it hangs in the relay itself this call may hang as well, and is left behind. again tells that the
+// relay did not take its level and is worth another call.
+func (g *Gate) rescue() (err error, again bool) {
 	driven := make(chan error, 1)
 	go func() {
 		err := g.drive(Relay, g.atRest().relay())
@@ -82,11 +95,11 @@ func (g *Gate) rescue() error {
 		driven <- err
 	}()
 
-	var err error
 	hung := time.NewTimer(patience)
 	defer hung.Stop()
 	select {
 	case err = <-driven:
+		again = err != nil
 	case <-hung.C:
 		g.takeOver()
 		err = errors.New("the relay's driver hangs as well")
@@ -98,6 +111,16 @@ func (g *Gate) rescue() error {
 	}
 	if a := g.serving.Load(); a != nil {
 		a.answer(entry.Fault, err)
+	}
+	return err, again
+}
+
+// lastRescue is that of a lane that ends.
+func (g *Gate) lastRescue() error {
+	err, again := g.rescue()
+	for try := 1; again && try < stopTries; try++ {
+		time.Sleep(firstPause)
+		err, again = g.rescue()
 	}
 	return err
 }
