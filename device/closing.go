@@ -13,6 +13,7 @@ import (
 
 	"gatehouse/cache"
 	"gatehouse/device/client"
+	"gatehouse/device/condition"
 	"gatehouse/entry"
 )
 
@@ -22,25 +23,35 @@ type closing struct {
 	by     atomic.Pointer[entry.Event] // that closed it; nil: nobody did
 }
 
-// set closes or releases the lane once record has made that durable.
-func (c *closing) set(lane string, ev *entry.Event, record func(*entry.Event) error) error {
-	c.orders.Lock()
-	defer c.orders.Unlock()
-	closes, by := ev.Kind == entry.EventClosed, c.by.Load()
+// orderClosed closes or releases the lane once record has made that durable.
+func (l *lane) orderClosed(ev *entry.Event, record func(*entry.Event) error) error {
+	l.closing.orders.Lock()
+	defer l.closing.orders.Unlock()
+	closes, by := ev.Kind == entry.EventClosed, l.closing.by.Load()
 	switch {
 	case closes && by != nil:
-		return fmt.Errorf("device: lane %s is closed already, %s", lane, closedText(by))
+		return fmt.Errorf("device: lane %s is closed already, %s", l.cfg.Name, closedText(by))
 	case !closes && by == nil:
-		return fmt.Errorf("device: lane %s is not closed, so there is nothing to release; gatehouse gate open lets one guest in", lane)
+		return fmt.Errorf("device: lane %s is not closed, so there is nothing to release; gatehouse gate open lets one guest in", l.cfg.Name)
 	}
 	if err := record(ev); err != nil {
-		return fmt.Errorf("device: it could not be recorded, so lane %s stays as it was: %w", lane, err)
+		return fmt.Errorf("device: it could not be recorded, so lane %s stays as it was: %w", l.cfg.Name, err)
 	}
 	if !closes {
 		ev = nil
 	}
-	c.by.Store(ev)
+	l.setClosed(ev)
 	return nil
+}
+
+// setClosed has the lane be closed by an event, or, by nil, decide.
+func (l *lane) setClosed(by *entry.Event) {
+	l.closing.by.Store(by)
+	if by == nil {
+		l.health.set(condition.Closed, nil)
+		return
+	}
+	l.health.set(condition.Closed, errors.New("closed "+closedText(by)))
 }
 
 func closedText(ev *entry.Event) string {
@@ -58,8 +69,7 @@ func (k *kiosk) closeLanes(ledger *cache.Ledger) error {
 	}
 	for _, l := range k.lanes {
 		if ev, is := closed[l.cfg.Name]; is {
-			l.log.Info("closed by hand", "event", ev.Seq)
-			l.closing.by.Store(&ev)
+			l.setClosed(&ev)
 		}
 	}
 	return nil
@@ -75,7 +85,7 @@ func (a *api) postClosing(kind entry.EventKind) http.HandlerFunc {
 		if err != nil {
 			return 0, err
 		}
-		err = l.closing.set(l.cfg.Name, ev, func(ev *entry.Event) error {
+		err = l.orderClosed(ev, func(ev *entry.Event) error {
 			err := l.kiosk.ledger.SetClosed(ctx, ev)
 			if !errors.Is(err, context.Canceled) {
 				l.kiosk.recorded(err)

@@ -31,6 +31,10 @@ func TestCloseAndRelease(t *testing.T) {
 	if c := s.Lanes[0].Closed; c == nil || c.Event != 2 || c.Note != closed.By+": wet floor" || c.At.IsZero() || s.Ready {
 		t.Errorf("the status of a closed lane: %+v, ready %v", s.Lanes[0], s.Ready)
 	}
+	if !hasCondition(s, "GH-207") {
+		t.Errorf("no fault code says that the lane is closed: %+v", s.Conditions)
+	}
+	wantUnwell(t, "a lane that was forgotten", newDoctor(b), "gate warn GH-207")
 	if e := b.explain(t, ticket); e.Answers[0].Reason != "ok" || len(e.Obstacles) != 1 || !strings.Contains(e.Obstacles[0], "lane_closed: closed by "+closed.By+": wet floor (event 2, ") {
 		t.Errorf("%+v", e)
 	}
@@ -50,6 +54,9 @@ func TestCloseAndRelease(t *testing.T) {
 	released, err := b.client.ReleaseLane(b.ctx(), "in-1", client.Order{Reason: "it is dry"})
 	if err != nil || released.Event == 0 {
 		t.Fatalf("%+v, %v", released, err)
+	}
+	if s := b.waitStatus("a status", func(*client.Status) bool { return true }); hasCondition(s, "GH-207") {
+		t.Error("the lane is said to be closed after its release")
 	}
 	b.expect("ok", ticket) // no use was taken while it was closed
 	if _, err := b.client.ReleaseLane(b.ctx(), "in-1", client.Order{Reason: "again"}); !errors.Is(err, client.ErrRefused) || !strings.Contains(err.Error(), "is not closed, so there is nothing to release") {
@@ -94,23 +101,24 @@ func TestCloseIsRefused(t *testing.T) {
 
 // What cannot be recorded changes nothing, and while the disk stalls no guest waits for an order about his lane.
 func TestClosingIsRecordedFirst(t *testing.T) {
-	var c closing
+	b := newBench(t)
+	l := &lane{cfg: LaneConfig{Name: "in-1"}, health: newHealth(b.clock, b.quiet()).of("in-1")}
 	closed := &entry.Event{Kind: entry.EventClosed, Lane: "in-1"}
 	broken := errors.New("the disk is full")
-	if err := c.set("in-1", closed, func(*entry.Event) error { return broken }); !errors.Is(err, broken) || c.by.Load() != nil {
+	if err := l.orderClosed(closed, func(*entry.Event) error { return broken }); !errors.Is(err, broken) || l.closing.by.Load() != nil {
 		t.Errorf("closed without a record: %v", err)
 	}
 	during := func(*entry.Event) error {
-		if c.by.Load() != nil { // it answers, and is not closed yet
+		if l.closing.by.Load() != nil { // it answers, and is not closed yet
 			t.Error("it was closed before that was recorded")
 		}
 		return nil
 	}
-	if err := c.set("in-1", closed, during); err != nil || c.by.Load() != closed {
+	if err := l.orderClosed(closed, during); err != nil || l.closing.by.Load() != closed {
 		t.Fatal(err)
 	}
 	released := &entry.Event{Kind: entry.EventReleased, Lane: "in-1"}
-	if err := c.set("in-1", released, func(*entry.Event) error { return context.DeadlineExceeded }); !errors.Is(err, context.DeadlineExceeded) || c.by.Load() != closed {
+	if err := l.orderClosed(released, func(*entry.Event) error { return context.DeadlineExceeded }); !errors.Is(err, context.DeadlineExceeded) || l.closing.by.Load() != closed {
 		t.Errorf("released without a record: %v", err)
 	}
 }

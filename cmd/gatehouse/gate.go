@@ -37,7 +37,8 @@ daemon or the kiosk starts again; only with the record itself (ledger.db) is it 
 who was let in a moment before walks through. The way out is not touched: exit and fire contacts work as ever, and a lane
 out (direction: out in the signed config) cannot be closed.
 
-gatehouse lanes tells which lane is closed, by whom and why. The event is of the kind closed.` + onRecord,
+gatehouse lanes tells which lane is closed, by whom and why; gatehouse status and doctor warn of it (GH-207). The event is of
+the kind closed.` + onRecord,
 		Example: `  gatehouse gate close in-1 --reason "wet floor"
   gatehouse lanes
   gatehouse events --kind closed`,

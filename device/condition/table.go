@@ -17,6 +17,8 @@ const (
 	FireInput Code = "GH-205"
 	Fire      Code = "GH-206"
 
+	Closed Code = "GH-207"
+
 	Record        Code = "GH-301"
 	Ledger        Code = "GH-302"
 	LedgerLost    Code = "GH-303"
@@ -94,6 +96,12 @@ var table = []Row{
 		Meaning: "The fire contact is active. The lane is at its level for a fire and admits nobody, until the alarm ends.",
 		Cause:   "A fire alarm, a test of it, or a cut wire of its contact.",
 		Do:      "Follow the venue's fire plan. If there is no alarm: check the contact's wiring and its polarity in the config (gpio.fire).",
+	},
+	{
+		Code: Closed, Name: "closed by hand", PerLane: true, Severity: Warning,
+		Meaning: "Staff closed this lane. It admits nobody until it is released, also after a restart.",
+		Cause:   "Somebody gave the order: gatehouse gate close. The text says who, when and why.",
+		Do:      "If the reason is over: gatehouse gate release LANE --reason TEXT. Look before each event whether a lane is still closed.",
 	},
 	{
 		Code: Record, Name: "record", Severity: Error, DependsOn: []Code{RecordStalled, DiskSpace},
