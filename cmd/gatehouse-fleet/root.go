@@ -4,11 +4,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,8 +43,9 @@ KEY is a name as root show prints it (head, offline-b, …), or an id where the 
 is lost. A new key is made in keys/; KEY=FILE takes the public half of one that
 was made elsewhere. With enough signatures the root is in force in this folder,
 and the next bundle brings it to the kiosks with everything signed anew that
-needs it. Else it waits in root/next: carry that file to each offline key, add
-its signature with root sign, and bring it back with root accept.
+needs it. Else it waits in root/next: carry copies of that file to the offline
+keys, add their signatures with root sign, one after the other or each to a copy
+of its own, and bring them back with root accept.
 
 A stolen or lost online key (head, revocations, command, collector) and a lost
 offline key are replaced in the same way; it takes two of the three offline keys.`,
@@ -115,16 +118,30 @@ first, and compare its digest with the others who sign.`,
 			if len(keys) == 0 {
 				return errors.New("with which key? Add --key FILE")
 			}
-			d, err := folder.SignRoot(args[0], keys...)
+			d, signed, err := folder.SignRoot(args[0], keys...)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: root %d, %s, %d signatures\nNext: gatehouse-fleet root accept %s, in the fleet's folder\n", args[0], d.Version(), d.Digest(), len(d.Signers()), args[0])
+			for i, sig := range signed {
+				fmt.Fprintf(cmd.OutOrStdout(), "%s is key %s%s\n", keys[i], sig.Key, signatureText(sig))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: root %d, %s, %d signatures\nNext: carry it back, and in the fleet's folder: gatehouse-fleet root accept %s\n", args[0], d.Version(), d.Digest(), len(d.Signers()), args[0])
 			return nil
 		},
 	}
 	cmd.Flags().StringArrayVar(&keys, "key", nil, "`file` of a private key (repeatable)")
 	return cmd
+}
+
+func signatureText(s folder.Signature) string {
+	text := ", and has signed"
+	if s.Before {
+		text = ", and had signed before"
+	}
+	if !s.Own {
+		text += "; it is none of the new root's own, so it counts only if it is one of the root before"
+	}
+	return text
 }
 
 func newAccept(o *options) *cobra.Command {
@@ -156,23 +173,14 @@ func newShowRoot(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show [FILE]",
 		Short: "Print who may sign what, in the newest root or in a root's file",
+		Long: `Print who may sign what in the newest root, and what another one that waits still takes. With FILE it is the root in that
+file; in the fleet's folder with the names of its keys and with what is another in it than in the newest root, elsewhere by
+the ids of the keys alone: whoever signs it there compares its digest with the others.`,
 		Example: `  gatehouse-fleet root show
   gatehouse-fleet root show root/next`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				text, err := folder.ShowRoot(args[0])
-				if err != nil {
-					return err
-				}
-				_, err = io.WriteString(cmd.OutOrStdout(), text)
-				return err
-			}
-			f, err := o.open()
-			if err != nil {
-				return err
-			}
-			text, err := f.ShowRoot()
+			text, err := showRoot(o, args)
 			if err != nil {
 				return err
 			}
@@ -182,16 +190,45 @@ func newShowRoot(o *options) *cobra.Command {
 	}
 }
 
+func showRoot(o *options, args []string) (string, error) {
+	f, err := o.open()
+	switch {
+	case len(args) == 1 && errors.Is(err, folder.ErrNoFleet):
+		return folder.ShowRoot(args[0])
+	case err != nil:
+		return "", err
+	case len(args) == 1:
+		return f.ShowRootFile(args[0])
+	}
+	return f.ShowRoot()
+}
+
 func printCeremony(w io.Writer, f *folder.Folder, c *folder.Ceremony) error {
+	next := filepath.Join(f.Dir(), "root", "next")
+	version := c.Root.Version()
+	if c.Missing == nil {
+		fmt.Fprintf(w, "Root %d, %s, is in force in this folder\n", version, c.Root.Digest())
+	} else {
+		fmt.Fprintf(w, "Root %d, %s, waits in %s: %s\n", version, c.Root.Digest(), next, strings.TrimPrefix(c.Missing.Error(), fleet.ErrSignature.Error()+": "))
+		fmt.Fprintf(w, "It takes %s (root %d), and %s (root %d)\n", c.Takes[0], version-1, c.Takes[1], version)
+		fmt.Fprintf(w, "Signed so far by: %s\n", cmp.Or(strings.Join(c.Signed, ", "), "nobody"))
+	}
+	for _, name := range c.Strange {
+		fmt.Fprintf(w, "The signature of %s counts for nothing: neither root has this key\n", name)
+	}
+	for _, name := range c.Made {
+		fmt.Fprintf(w, "A new key is in %s\n", filepath.Join(f.Dir(), "keys", name+".pem"))
+	}
 	if c.Missing != nil {
-		fmt.Fprintf(w, "Root %d, %s, waits in %s: %s\nNext, at each offline key: gatehouse-fleet root sign FILE --key KEY\nThen here: gatehouse-fleet root accept FILE\n",
-			c.Root.Version(), c.Root.Digest(), filepath.Join(f.Dir(), "root", "next"), strings.TrimPrefix(c.Missing.Error(), fleet.ErrSignature.Error()+": "))
+		fmt.Fprintf(w, "Next: carry a copy of %s to each key that is missing, and there: gatehouse-fleet root sign COPY --key KEY\nThen here: gatehouse-fleet root accept COPY…\n", next)
 		return nil
 	}
-	fmt.Fprintf(w, "Root %d, %s, is in force in this folder\n", c.Root.Version(), c.Root.Digest())
 	for _, name := range c.Retired {
 		fmt.Fprintf(w, "Destroy the key %s: it signs nothing any more\n", name)
 	}
-	fmt.Fprintln(w, "Next: gatehouse-fleet bundle --venue VENUE, for every venue")
+	if slices.ContainsFunc(c.Made, func(name string) bool { return strings.HasPrefix(name, "offline") }) {
+		fmt.Fprintln(w, "Take new offline keys out of keys/ after the next bundle, each to a medium of its own")
+	}
+	fmt.Fprintln(w, "Next: gatehouse-fleet bundle --venue VENUE, for every venue; gatehouse-fleet plan tells which keys that takes")
 	return nil
 }

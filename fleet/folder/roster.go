@@ -157,7 +157,7 @@ func (f *Folder) SigningKeys(role string) ([]fleet.SigningKey, error) {
 		return nil, err
 	}
 	if uint(len(keys)) < listed.Threshold {
-		return nil, fmt.Errorf("folder: the role %q takes %d keys of %v and %d are in %s; bring the missing ones back", role, listed.Threshold, r.names(listed.Keys), len(keys), f.path("keys"))
+		return nil, fmt.Errorf("folder: the role %q takes %d keys of %v, and of these %s has %d; bring the missing ones back", role, listed.Threshold, r.names(listed.Keys), f.path("keys"), len(keys))
 	}
 	return keys, nil
 }

@@ -32,8 +32,13 @@ type Ceremony struct {
 	Root fleet.Document
 	// Missing says which signatures are to come; nil when the root is in force in this folder.
 	Missing error
-	// Retired are the names of keys that sign nothing from this root on.
-	Retired []string
+	// Retired are the names of keys that sign nothing from this root on, and Made those of keys that it brings and whose
+	// private halves are in keys/.
+	Retired, Made []string
+	// Signed are the names of the keys that have signed so far, Strange those among them that count for nothing.
+	Signed, Strange []string
+	// Takes is what the former root and this one want, in words: "2 of offline-a, offline-b, offline-c".
+	Takes [2]string
 }
 
 // Rotate makes the next root, valid for ten years from at, and signs it with the keys that are here. With enough
@@ -198,7 +203,18 @@ func (f *Folder) install(former *roster, d fleet.Document) (*Ceremony, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Ceremony{Root: d}
+	c := &Ceremony{Root: d, Takes: [2]string{former.wants(), next.wants()}}
+	for _, id := range d.Signers() {
+		c.Signed = append(c.Signed, next.label(id))
+		if !former.maySign(id) && !next.maySign(id) {
+			c.Strange = append(c.Strange, next.label(id))
+		}
+	}
+	for _, id := range next.ids() {
+		if label := next.label(id); !slices.Contains(former.ids(), id) && exists(f.keyPath(label)) {
+			c.Made = append(c.Made, label)
+		}
+	}
 	if c.Missing = fleet.Succeeds(former.doc, d); c.Missing != nil {
 		if !errors.Is(c.Missing, fleet.ErrSignature) {
 			return nil, c.Missing
@@ -220,32 +236,47 @@ func (f *Folder) install(former *roster, d fleet.Document) (*Ceremony, error) {
 	return c, nil
 }
 
+// wants is what a root takes of its own keys.
+func (r *roster) wants() string {
+	listed := r.root.Roles["root"]
+	return fmt.Sprintf("%d of %s", listed.Threshold, strings.Join(r.names(listed.Keys), ", "))
+}
+
+func (r *roster) maySign(id fleet.KeyID) bool { return slices.Contains(r.root.Roles["root"].Keys, id) }
+
+// Signature is one that SignRoot was asked for.
+type Signature struct {
+	Key    fleet.KeyID
+	Before bool // it was there before
+	Own    bool // the key is one of the new root's own; else it counts only where the former root has it
+}
+
 // SignRoot adds the signatures of private keys to a root in a file. It needs no folder: a key that is kept on a machine
 // of its own signs there.
-func SignRoot(path string, keys ...string) (fleet.Document, error) {
-	f := &Folder{}
-	d, err := f.readDocument(path)
-	if err != nil {
-		return d, err
+func SignRoot(path string, keys ...string) (d fleet.Document, signed []Signature, err error) {
+	if d, err = (&Folder{}).readDocument(path); err != nil {
+		return d, nil, err
 	}
-	if _, err := fleet.ReadRoot(d); err != nil {
-		return d, fmt.Errorf("folder: %s: %w", path, err)
+	root, err := fleet.ReadRoot(d)
+	if err != nil {
+		return d, nil, fmt.Errorf("folder: %s: %w", path, err)
 	}
 	for _, file := range keys {
 		signer, err := readSigner(file)
 		if err != nil {
-			return d, err
+			return d, nil, err
 		}
 		k, err := fleet.NewSigningKey(signer)
 		if err != nil {
-			return d, fmt.Errorf("folder: %s: %w", file, err)
+			return d, nil, fmt.Errorf("folder: %s: %w", file, err)
 		}
-		if slices.Contains(d.Signers(), k.ID()) {
+		s := Signature{Key: k.ID(), Before: slices.Contains(d.Signers(), k.ID()), Own: slices.Contains(root.Roles["root"].Keys, k.ID())}
+		if signed = append(signed, s); s.Before {
 			continue
 		}
 		if d, err = d.Cosign(k); err != nil {
-			return d, err
+			return d, nil, err
 		}
 	}
-	return d, WriteFile(path, d.Bytes(), readable)
+	return d, signed, WriteFile(path, d.Bytes(), readable)
 }

@@ -156,7 +156,7 @@ func TestCeremonyWithKeysApart(t *testing.T) {
 		raw, err := os.ReadFile(o.path("root", "next"))
 		check(t, err)
 		check(t, os.WriteFile(file, raw, 0o644))
-		_, err = folder.SignRoot(file, filepath.Join(media, name+".pem"))
+		_, _, err = folder.SignRoot(file, filepath.Join(media, name+".pem"))
 		check(t, err)
 		copies[name], err = os.ReadFile(file)
 		check(t, err)
@@ -230,7 +230,7 @@ func TestCeremonyRefuses(t *testing.T) {
 	stranger := newOperator(t)
 	file := filepath.Join(t.TempDir(), "next")
 	check(t, os.WriteFile(file, c.Root.Bytes(), 0o644))
-	d, err := folder.SignRoot(file, stranger.path("keys", "offline-a.pem"), stranger.path("keys", "offline-b.pem"))
+	d, _, err := folder.SignRoot(file, stranger.path("keys", "offline-a.pem"), stranger.path("keys", "offline-b.pem"))
 	check(t, err)
 	if c, err = o.Accept(d.Bytes()); err != nil || !errors.Is(c.Missing, fleet.ErrSignature) {
 		t.Errorf("%+v, %v", c, err)
@@ -238,11 +238,11 @@ func TestCeremonyRefuses(t *testing.T) {
 	if _, err := os.Stat(o.path("root", "2")); err == nil {
 		t.Error("the root is in force")
 	}
-	if _, err := folder.SignRoot(o.path("fleet.yaml"), o.path("keys", "head.pem")); err == nil {
+	if _, _, err := folder.SignRoot(o.path("fleet.yaml"), o.path("keys", "head.pem")); err == nil {
 		t.Error("YAML was signed")
 	}
 	check(t, os.Chmod(o.path("keys", "offline-c.pem"), 0o644))
-	if _, err := folder.SignRoot(file, o.path("keys", "offline-c.pem")); !errors.Is(err, folder.ErrExposed) {
+	if _, _, err := folder.SignRoot(file, o.path("keys", "offline-c.pem")); !errors.Is(err, folder.ErrExposed) {
 		t.Errorf("an exposed key: %v", err)
 	}
 }

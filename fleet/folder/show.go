@@ -28,6 +28,46 @@ func (f *Folder) ShowRoot() (string, error) {
 	return text, err
 }
 
+// ShowRootFile tells who may sign what in a root's file, by the names that this folder has for the keys, and what is another
+// in it than in the folder's newest root.
+func (f *Folder) ShowRootFile(path string) (string, error) {
+	d, err := f.readDocument(path)
+	if err != nil {
+		return "", err
+	}
+	next, err := f.rosterOf(d)
+	if err != nil {
+		return "", err
+	}
+	newest, err := f.roster()
+	if err != nil {
+		return "", err
+	}
+	text := next.String(func(label string) bool { return exists(f.keyPath(label)) })
+	for _, change := range next.changes(newest) {
+		text += fmt.Sprintf("instead of root %d: %s\n", newest.doc.Version(), change)
+	}
+	return text, nil
+}
+
+// changes are what a root has that another has not, in words.
+func (r *roster) changes(than *roster) (changes []string) {
+	for _, role := range slices.Sorted(maps.Keys(r.root.Roles)) {
+		has, had := r.root.Roles[role], than.root.Roles[role]
+		text := func(o *roster, l fleet.Role) string {
+			return fmt.Sprintf("%d of %s", l.Threshold, strings.Join(o.names(l.Keys), ", "))
+		}
+		if !slices.Equal(has.Keys, had.Keys) || has.Threshold != had.Threshold {
+			changes = append(changes, fmt.Sprintf("%s takes %s, and took %s", role, text(r, has), text(than, had)))
+		}
+	}
+	_, until := r.root.Valid()
+	if _, before := than.root.Valid(); !until.Equal(before) {
+		changes = append(changes, fmt.Sprintf("it ends %s, and ended %s", until.Format(time.DateOnly), before.Format(time.DateOnly)))
+	}
+	return changes
+}
+
 // ShowRoot tells who may sign what in a root's file, by the ids of the keys.
 func ShowRoot(path string) (string, error) {
 	f := &Folder{}
