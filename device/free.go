@@ -25,7 +25,7 @@ func (l *lane) everybody(ctx context.Context, g *gate.Gate) (again time.Duration
 			again = freeLook
 		}
 	}()
-	if !l.serving.Load() || l.out.burns() {
+	if !l.serving.Load() || l.out.leaving() != nil { // the lane is theirs who leave, or the fire's
 		return freeLook
 	}
 	lane, now := l.entryLane(), l.kiosk.time.moment()

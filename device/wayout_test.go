@@ -89,6 +89,24 @@ func TestExitAndFireAreRecorded(t *testing.T) {
 	}
 }
 
+// A contact that cannot be read, or whose line is gone, is told; the lane works on, and the contact once it is back.
+func TestContactsThatAreLost(t *testing.T) {
+	for contact, code := range map[gate.Contact]string{gate.Fire: "GH-205", gate.Exit: "GH-204"} {
+		t.Run(string(contact), func(t *testing.T) {
+			b := newWayOutBench(t)
+			b.start()
+			b.importBundle()
+			b.board.Fail("in-1", gate.Output(contact), gatetest.FailNothingMoved, gatetest.Lasting)
+			b.waitLog("code="+code, 1)
+			b.expect("ok", b.pass(credential.Claims{}))
+			b.board.Clear("in-1", gate.Output(contact))
+			b.waitLog("code="+code, 2)
+			b.wantLetOut()
+			b.wantFire(true)
+		})
+	}
+}
+
 func relayEdges(b *bench, after gatetest.Mark) (n int) {
 	_, _ = b.board.Wait(done(), after, func(e gatetest.Edge) bool {
 		if e.Output == gate.Relay {
@@ -199,50 +217,6 @@ func (deadLedger) Reserve(context.Context, *entry.Event, ...entry.Use) error { r
 func (deadLedger) Record(context.Context, *entry.Event) error                { return cache.ErrFull }
 func (deadLedger) Settle(context.Context, *entry.Event, ...entry.PassHash) error {
 	return cache.ErrFull
-}
-
-// What happened before the stores could be opened is recorded when they are, at its own time.
-func TestWayOutIsRecordedLater(t *testing.T) {
-	b := newWayOutBench(t)
-	b.venue.must(os.WriteFile(b.cfg.State, nil, 0o600))
-	b.cfg.reopen = 10 * time.Millisecond
-	b.run()
-	b.waitStatus("the stores told", func(s *client.Status) bool { return hasCondition(s, "GH-307") })
-	before := time.Now()
-	b.wantLetOut()
-	after := time.Now()
-	b.venue.must(os.Remove(b.cfg.State))
-	b.waitLog("what=exit", 1)
-	b.waitStatus("open stores", func(s *client.Status) bool { return !hasCondition(s, "GH-307") && s.Ledger.ID != "" })
-	b.venue.must(b.halt())
-	l, err := cache.OpenLedger(filepath.Join(b.cfg.State, "ledger.db"), cache.LedgerOptions{At: time.Now()})
-	b.venue.must(err)
-	defer l.Close()
-	events, err := l.Events(1, 10)
-	b.venue.must(err)
-	i := slices.IndexFunc(events, func(ev entry.Event) bool { return ev.Note == "exit" })
-	if i < 0 || events[i].At.Before(before.Add(-time.Millisecond)) || events[i].At.After(after) || !events[i].Late || events[i].Reason != entry.ReasonExit {
-		t.Errorf("got %+v, want an exit between %v and %v", events, before, after)
-	}
-}
-
-// Who walks through before the stores are open is recorded like anybody else, and ends nothing.
-func TestPassageBeforeTheStores(t *testing.T) {
-	b := newWayOutBench(t)
-	b.cfg.Lanes[0].GPIO.Passage, b.cfg.Lanes[0].PassageTimeout = gpio.Input{Name: "sensor0"}, entry.Duration(time.Second)
-	b.venue.must(os.WriteFile(b.cfg.State, nil, 0o600))
-	b.cfg.reopen = 10 * time.Millisecond
-	b.run()
-	b.waitStatus("the gate", func(s *client.Status) bool { return hasCondition(s, "GH-307") && s.Lanes[0].Gate == inService })
-	b.wantLetOut()
-	b.walk() // with those who leave
-	b.wantLetOut()
-	b.venue.must(os.Remove(b.cfg.State))
-	b.waitLog("what=exit", 2)
-	b.venue.must(b.halt())
-	if got, want := b.incidents(), []string{"exit", "exit"}; !slices.Equal(got, want) {
-		t.Errorf("recorded %q, want %q", got, want)
-	}
 }
 
 func TestDeparturesAreBounded(t *testing.T) {

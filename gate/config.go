@@ -99,8 +99,8 @@ type Config struct {
 	Opened func(at time.Time)
 	// Departed, if set, is told of the openings without a grant, after the relay was driven. It must not block.
 	Departed func(d Departure, at time.Time)
-	// Surprised, if set, is told of passages that end no admission, with the grant of the admission that they are about, nil
-	// for none. It must not block.
+	// Surprised, if set, is told of what the passage contact tells beside the passages of admissions, with the grant of the
+	// admission that it is about, nil for none. It must not block.
 	Surprised func(Surprise, *entry.Grant)
 	// Alive, if set, is called at least once a second for as long as the loop makes progress.
 	// It must not block.

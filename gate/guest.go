@@ -4,6 +4,7 @@
 package gate
 
 import (
+	"errors"
 	"time"
 
 	"gatehouse/entry"
@@ -98,6 +99,9 @@ func (l *loop) tellInputs() {
 			continue
 		}
 		l.told[c] = text(err)
+		if c == Passage && errors.Is(err, ErrInputStuck) {
+			l.cfg.Surprised(HeldPassage, nil)
+		}
 		if err != nil {
 			err = l.errorf("%w", err)
 		}

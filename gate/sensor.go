@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Surprise is a passage that ends no admission.
+// Surprise is what the passage contact tells beside the passages that end admissions.
 type Surprise string
 
 const (
@@ -20,6 +20,8 @@ const (
 	SecondPassage Surprise = "second_passage"
 	// UnadmittedPassage: somebody went through, nobody had been admitted and nobody let out.
 	UnadmittedPassage Surprise = "unadmitted_passage"
+	// HeldPassage: the passage is held, by something or somebody, for longer than anybody takes to walk through.
+	HeldPassage Surprise = "held_passage"
 )
 
 // ErrSensorSilent: several admissions in a row ended without a passage. A contact that is usually open and whose wire is

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,110 +16,6 @@ import (
 	"gatehouse/gate"
 	"gatehouse/gate/gatetest"
 )
-
-// wayOut is a bench whose lane has every input.
-type wayOut struct {
-	*turnstile
-	mu       sync.Mutex
-	departed []string
-	inputs   map[gate.Contact]string
-}
-
-// noticed is how long a level takes to be a level, and a little.
-const noticed = 50 * time.Millisecond
-
-// inWayOut runs a test in a bubble, and ends the gate.
-func inWayOut(t *testing.T, change func(*wayOut, *gate.Config), f func(t *testing.T, w *wayOut)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := newWayOut(t)
-		w.run(change)
-		f(t, w)
-		if err := w.end(); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-func newWayOut(t *testing.T) *wayOut {
-	return &wayOut{inputs: map[gate.Contact]string{}, turnstile: &turnstile{
-		bench: &bench{t: t, board: gatetest.New(gatetest.Config{}), began: time.Now(), ran: make(chan error, 1)}}}
-}
-
-func (w *wayOut) run(change func(*wayOut, *gate.Config)) {
-	cfg := gate.Config{Passage: awaited, Inputs: map[gate.Contact]gate.Input{}}
-	for _, c := range gate.Contacts() {
-		cfg.Inputs[c] = w.board.Input("north", c)
-	}
-	cfg.Departed = func(d gate.Departure, at time.Time) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.departed = append(w.departed, string(d))
-	}
-	cfg.InputState = func(c gate.Contact, err error) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.inputs[c] = fmt.Sprint(err)
-	}
-	cfg.Surprised = func(x gate.Surprise, _ *entry.Grant) {
-		w.turnstile.mu.Lock()
-		defer w.turnstile.mu.Unlock()
-		w.surprises = append(w.surprises, string(x))
-	}
-	if change != nil {
-		change(w, &cfg)
-	}
-	w.start(cfg, nil)
-	time.Sleep(100 * time.Millisecond)
-}
-
-func (w *wayOut) press() {
-	w.board.SetInput("north", gate.Exit, true)
-	time.Sleep(noticed)
-	w.board.SetInput("north", gate.Exit, false)
-}
-
-func (w *wayOut) fire(on bool) {
-	w.board.SetInput("north", gate.Fire, on)
-	time.Sleep(noticed)
-}
-
-func (w *wayOut) wantOpen(open bool) {
-	w.t.Helper()
-	synctest.Wait()
-	if w.board.Level("north", gate.Relay) != open {
-		w.t.Errorf("at %v the relay is active: %t", w.now(), !open)
-	}
-}
-
-func (w *wayOut) wantDeparted(want ...string) {
-	w.t.Helper()
-	synctest.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !slices.Equal(w.departed, want) {
-		w.t.Errorf("departed %q, want %q", w.departed, want)
-	}
-}
-
-func (w *wayOut) wantInput(c gate.Contact, part string) {
-	w.t.Helper()
-	synctest.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !strings.Contains(w.inputs[c], part) {
-		w.t.Errorf("of %s was told %q, want %q", c, w.inputs[c], part)
-	}
-}
-
-// wantLetsOut presses the button and wants the lane to open and to close.
-func (w *wayOut) wantLetsOut() {
-	w.t.Helper()
-	w.press()
-	w.wantOpen(true)
-	time.Sleep(gate.DefaultExitPulse)
-	w.wantOpen(false)
-}
 
 // Whatever the lane is at, a request to exit opens it at once, and an admission under way ends as unknown.
 func TestExitFromEveryState(t *testing.T) {
