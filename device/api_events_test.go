@@ -5,6 +5,7 @@ package device
 
 import (
 	"encoding/json"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -144,4 +145,27 @@ func newRecordOf(t *testing.T, n int) *kiosk {
 		}
 	}
 	return &kiosk{ledger: &record{Ledger: l}}
+}
+
+// What is no question is refused, and what is one asks for a bounded page of what it says.
+func FuzzParseQuery(f *testing.F) {
+	for _, seed := range []string{"", "from=7&limit=500", "before=9&outcome=deny", "since=2026-05-04T12:00:00Z&lane=in-1", "limit=-1", "of=x", "form=7", "kind=closed&reason=ok"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		values, err := url.ParseQuery(text)
+		if err != nil {
+			return
+		}
+		q, err := parseQuery(values)
+		if err != nil {
+			return
+		}
+		if q.Limit < 1 || q.Limit > client.MostEvents {
+			t.Errorf("%q asks for %d events", text, q.Limit)
+		}
+		if q.Lane != values.Get("lane") || q.Outcome != values.Get("outcome") || q.Reason != values.Get("reason") || q.Kind != values.Get("kind") {
+			t.Errorf("%q was read as %+v", text, q)
+		}
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -149,4 +150,21 @@ func TestShape(t *testing.T) {
 	if f := tappedOf(scanner.Frame{Raw: "A"}, scanner.Repeat, false); f.End != "gap" || f.Fate != "repeat" || f.Raw != nil {
 		t.Errorf("%+v", f)
 	}
+}
+
+// A shape tells no letter and no digit of a frame, but for how codes of a known kind begin.
+func FuzzShape(f *testing.F) {
+	for _, seed := range []string{"GH1:AB9 %", "]Q1HC1:6BF", "https://menu.example/7", "caf\xe9\t", `\000026GH1:A`, strings.Repeat("Z1", 99)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		got := shape(raw, "")
+		for _, b := range beginnings {
+			got = strings.TrimPrefix(got, b)
+		}
+		got = regexp.MustCompile(`\\x[0-9a-f]{2}`).ReplaceAllString(got, "")
+		if left := strings.Trim(got, `x9_.\…`); left != "" {
+			t.Errorf("%q shows %q", raw, left)
+		}
+	})
 }

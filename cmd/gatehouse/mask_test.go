@@ -71,3 +71,28 @@ func discreet(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the bundle has %d bytes; the check would see nothing", all.Len())
 	}
 }
+
+// Wherever a code stands, and whatever stands around it, no piece of it gets through the mask.
+func FuzzMask(f *testing.F) {
+	f.Add("code=\"", "\" shown", "NCFOXN%TS3DH3ZSUZK+.V0ETD%65NL")
+	f.Add("", "", "6BF+70790 T9WJWG.FKY*4GO0.O1CV2")
+	f.Add("a shc:/5 ", "\n", " 0  $")
+	f.Add("GH1:", "HC1:", "A")
+	f.Fuzz(func(t *testing.T, before, after, body string) {
+		code := strings.Map(func(r rune) rune {
+			if strings.ContainsRune("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:", r) {
+				return r
+			}
+			return -1
+		}, body)
+		secret := strings.TrimSpace(code)
+		if len(secret) < 8 || strings.Contains(before+after, secret[:8]) {
+			return
+		}
+		for _, kind := range []string{"GH1:", "HC1:"} {
+			if got := string(mask([]byte(before + kind + code + after))); strings.Contains(got, secret[:8]) || strings.Contains(got, secret[len(secret)-8:]) && !strings.Contains(before+after, secret[len(secret)-8:]) {
+				t.Errorf("%q of %q is in %q", secret, before+kind+code+after, got)
+			}
+		}
+	})
+}
