@@ -14,7 +14,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"gatehouse/fleet/folder"
+	"gatehouse/manual"
 )
+
+//go:generate go run . man ../../docs/fleet/man
+//go:generate go run . completions ../../docs/fleet/completions
 
 func main() {
 	if err := newRoot().Execute(); err != nil {
@@ -40,6 +44,7 @@ kiosk before "bundle" has checked and signed it.`,
 		Example: `  gatehouse-fleet init city --venue arena && cd city
   gatehouse-fleet issuer add arena
   gatehouse-fleet kiosk add arena/gate-1
+  gatehouse-fleet check && gatehouse-fleet plan
   gatehouse-fleet bundle --venue arena -o arena.bundle
   gatehouse-fleet issue --issuer arena --scope arena --valid 24h`,
 		Args:          cobra.NoArgs,
@@ -52,6 +57,7 @@ kiosk before "bundle" has checked and signed it.`,
 	})
 	root.PersistentFlags().StringVarP(&o.folder, "folder", "C", ".", "the fleet's folder")
 	root.AddCommand(newInit(o), newCheck(o), newPlan(o), newReplay(o), newSchema(o), newVenue(o), newIssuer(o), newIssue(o), newRevoke(o), newKiosk(o), newBundle(o), newShow(), newRootKeys(o))
+	root.AddCommand(manual.Commands()...)
 	return root
 }
 

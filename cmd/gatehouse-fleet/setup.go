@@ -57,8 +57,12 @@ collector stay. A lost or stolen key is replaced with root rotate.`,
 
 func newVenue(o *options) *cobra.Command {
 	return group("venue", "Keep the venues", &cobra.Command{
-		Use: "add NAME", Short: "Make a venue: its rule and its secret", Example: "  gatehouse-fleet venue add stadium",
-		Args: one("name"),
+		Use:   "add NAME",
+		Short: "Make a venue: its rule and its secret",
+		Long: `Make a venue: venues/NAME.yaml, an example of a rule to be edited, and venues/NAME.key, the secret under which its kiosks
+hash passes at rest. docs/rule.md explains the rule, and an editor that knows yaml-language-server completes it.`,
+		Example: "  gatehouse-fleet venue add stadium",
+		Args:    one("name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := o.open()
 			if err != nil {
@@ -144,8 +148,11 @@ func readAll(paths []string) ([][]byte, error) {
 
 func newKiosk(o *options) *cobra.Command {
 	return group("kiosk", "Keep the kiosks", &cobra.Command{
-		Use:     "add VENUE/KIOSK",
-		Short:   "Make the local config of a kiosk, with the root pinned and the venue's secret",
+		Use:   "add VENUE/KIOSK",
+		Short: "Make the local config of a kiosk, with the root pinned and the venue's secret",
+		Long: `Make the folder of a kiosk: kiosks/VENUE/KIOSK/gatehouse.yaml, its local config with the digest of the fleet's first root,
+and venue.key, its copy of the venue's secret. Both go into /etc/gatehouse of the kiosk. A file policy.yaml beside them is the
+kiosk's own layer of the rule: its keys take the place of the venue's.`,
 		Example: "  gatehouse-fleet kiosk add arena/gate-1",
 		Args:    one("VENUE/KIOSK"),
 		RunE: func(cmd *cobra.Command, args []string) error {

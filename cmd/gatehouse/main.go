@@ -16,7 +16,12 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"gatehouse/manual"
 )
+
+//go:generate go run . man ../../docs/man
+//go:generate go run . completions ../../docs/completions
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -41,7 +46,8 @@ This is the technician's tool. Every command explains itself with --help.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.AddCommand(newVerify(), newQR(), newDecode(), newStatus(), newDoctor(), newFault(), newImport(), newLedger(),
-		newEvents(), newExplain(), newWatch(), newLanes(), newTrust(), newRevoked(), newLines(), newGate(), newScanner(), newSupport(), newMan(), newCompletions())
+		newEvents(), newExplain(), newWatch(), newLanes(), newTrust(), newRevoked(), newLines(), newGate(), newScanner(), newSupport())
+	root.AddCommand(manual.Commands()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return readOn(cmd, nil, err) })
 	guide(root)
 	return root

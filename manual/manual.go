@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: The Gatehouse authors
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+// Package manual makes what a packager wants of a program's commands, out of what they say of themselves: manual pages, and
+// what has shells complete them. It knows no program.
+package manual
 
 import (
 	"errors"
@@ -14,55 +16,47 @@ import (
 	"github.com/spf13/cobra"
 )
 
-//go:generate go run . man ../../docs/man
-//go:generate go run . completions ../../docs/completions
-
-// newMan is for packagers: the manual is made of what --help says.
-func newMan() *cobra.Command {
-	return &cobra.Command{
-		Use:    "man FOLDER",
-		Short:  "Write the manual pages of every command into a folder",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
-		RunE:   func(cmd *cobra.Command, args []string) error { return writeAll(args[0], manual(cmd.Root())) },
+// Commands are two hidden commands for go generate, by which a program writes its own: "man FOLDER" and "completions FOLDER".
+// They are for packagers: a kiosk is often installed from a machine on which its programs do not run.
+func Commands() []*cobra.Command {
+	write := func(use, short string, make func(*cobra.Command) (map[string]string, error)) *cobra.Command {
+		return &cobra.Command{
+			Use: use, Short: short, Hidden: true, Args: cobra.ExactArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				files, err := make(cmd.Root())
+				if err != nil {
+					return err
+				}
+				return writeAll(args[0], files)
+			},
+		}
 	}
-}
-
-// newCompletions is for packagers too: a kiosk is often installed from a machine on which its programs do not run.
-func newCompletions() *cobra.Command {
-	return &cobra.Command{
-		Use:    "completions FOLDER",
-		Short:  "Write what has shells complete the commands into a folder",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			files, err := completions(cmd.Root())
-			if err != nil {
-				return err
-			}
-			return writeAll(args[0], files)
-		},
+	pages := func(root *cobra.Command) (map[string]string, error) { return Pages(root), nil }
+	return []*cobra.Command{
+		write("man FOLDER", "Write the manual pages of every command into a folder", pages),
+		write("completions FOLDER", "Write what has shells complete the commands into a folder", Completions),
 	}
 }
 
 func writeAll(dir string, files map[string]string) error {
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			return err
+			return fmt.Errorf("manual: %w", err)
 		}
 	}
 	return nil
 }
 
-// completions are the scripts by the names under which bash, zsh and fish look for them.
-func completions(root *cobra.Command) (map[string]string, error) {
+// Completions are scripts by the names under which bash, zsh and fish look for them.
+func Completions(root *cobra.Command) (map[string]string, error) {
 	var bash, zsh, fish strings.Builder
 	err := errors.Join(root.GenBashCompletionV2(&bash, true), root.GenZshCompletion(&zsh), root.GenFishCompletion(&fish, true))
-	return map[string]string{"gatehouse": bash.String(), "_gatehouse": zsh.String(), "gatehouse.fish": fish.String()}, err
+	name := root.Name()
+	return map[string]string{name: bash.String(), "_" + name: zsh.String(), name + ".fish": fish.String()}, err
 }
 
-// manual is a page for each command that a person uses, by file name (man(7)).
-func manual(root *cobra.Command) map[string]string {
+// Pages are a page for each command that a person uses, by file name (man(7)).
+func Pages(root *cobra.Command) map[string]string {
 	pages := map[string]string{}
 	var add func(c *cobra.Command)
 	add = func(c *cobra.Command) {
@@ -80,10 +74,11 @@ func manual(root *cobra.Command) map[string]string {
 func manPage(c *cobra.Command) string {
 	var b strings.Builder
 	name := strings.ReplaceAll(c.CommandPath(), " ", "-")
+	options := c.NonInheritedFlags().FlagUsages() // first: it is what tells the synopsis of the program's own options
 	fmt.Fprintf(&b, ".TH %s 1 \"\" Gatehouse\n.SH NAME\n%s \\- %s\n", strings.ToUpper(name), name, roff(c.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(strings.Replace(c.UseLine(), "[flags]", "[option ...]", 1)))
 	fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", paragraphs(c.Long, c.Short))
-	if options := c.NonInheritedFlags().FlagUsages(); options != "" {
+	if options != "" {
 		fmt.Fprintf(&b, ".SH OPTIONS\n.nf\n%s.fi\n", roff(options))
 	}
 	if c.Example != "" {
