@@ -31,6 +31,36 @@ func (f *fillingLedger) Record(ctx context.Context, ev *entry.Event) error {
 	return f.Ledger.Record(ctx, ev)
 }
 
+// A record that panics takes nobody's way out: neither of those who are recorded, nor of the lane that records a passage.
+func TestRecordThatPanics(t *testing.T) {
+	b := newWayOutBench(t)
+	b.cfg.Lanes[0].GPIO.Passage, b.cfg.Lanes[0].PassageTimeout = gpio.Input{Name: "sensor0"}, entry.Duration(time.Second)
+	disk := &panickingLedger{}
+	disk.panics.Store(true)
+	b.cfg.ledger = func(l entry.Ledger) entry.Ledger { disk.Ledger = l; return disk }
+	b.start()
+	b.walk() // unadmitted
+	b.waitLog("code=GH-201", 1)
+	b.waitStatus("the gate again", func(s *client.Status) bool { return s.Lanes[0].Gate == inService })
+	b.wantLetOut()
+	b.waitLog("way out not recorded", 1)
+	b.wantLetOut()
+	disk.panics.Store(false)
+	b.waitLog("what=exit", 2)
+}
+
+type panickingLedger struct {
+	entry.Ledger
+	panics atomic.Bool
+}
+
+func (p *panickingLedger) Record(ctx context.Context, ev *entry.Event) error {
+	if p.panics.Load() {
+		panic("the record is broken")
+	}
+	return p.Ledger.Record(ctx, ev)
+}
+
 // Who leaves while the disk is full leaves, and is recorded when there is room.
 func TestExitsOnAFullDisk(t *testing.T) {
 	b := newWayOutBench(t)

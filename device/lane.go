@@ -88,7 +88,16 @@ const (
 func (l *lane) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return l.keep(ctx, condition.Gate, l.serve) })
-	group.Go(func() error { return l.recordDepartures(ctx) })
+	group.Go(func() error {
+		for {
+			err := guarded(ctx, l.recordDepartures)
+			if err == nil {
+				return nil
+			}
+			l.log.Error("way out not recorded", "error", err)
+			pause(ctx, firstRetry)
+		}
+	})
 	group.Go(func() error {
 		select {
 		case <-l.kiosk.opened:
@@ -187,8 +196,10 @@ func (l *lane) serve(ctx context.Context) (err error) {
 		return errEnded
 	})
 	group.Go(func() error {
-		l.attend(ctx, g)
-		return nil
+		return guarded(ctx, func(ctx context.Context) error {
+			l.attend(ctx, g)
+			return nil
+		})
 	})
 	return group.Wait()
 }

@@ -16,10 +16,12 @@ import (
 // Lines are the outputs of a lane. They satisfy [gate.Lines].
 type Lines struct {
 	outputs map[gate.Output]*output // fixed once made
+	missing map[gate.Output]error   // the lamps whose line there is not; likewise
 }
 
 // Open takes the lines of a lane for this process and moves none of them. It can be called again
-// after it failed. Its errors wrap one of the package's, and say what to do.
+// after it failed. Its errors wrap one of the package's, and say what to do. A lamp's line that cannot be taken is no error
+// here but at each Drive: nobody stays in for a lamp.
 func Open(cfg Config) (*Lines, error) {
 	if err := cfg.Check(); err != nil {
 		return nil, err
@@ -33,7 +35,7 @@ func Open(cfg Config) (*Lines, error) {
 
 func open(c chip, cfg Config) (*Lines, error) {
 	d := c.describe()
-	lines := &Lines{outputs: make(map[gate.Output]*output)}
+	lines := &Lines{outputs: make(map[gate.Output]*output), missing: make(map[gate.Output]error)}
 	for _, o := range gate.Outputs() {
 		wiring := cfg.line(o)
 		if wiring.Name == "" {
@@ -44,8 +46,10 @@ func open(c chip, cfg Config) (*Lines, error) {
 			out := &output{chip: c, number: number, activeLow: wiring.ActiveLow}
 			lines.outputs[o] = out
 			err = out.request(asIs)
+		} else {
+			lines.missing[o] = fmt.Errorf("gpio: %w", err)
 		}
-		if err != nil {
+		if err != nil && o == gate.Relay {
 			return nil, errors.Join(fmt.Errorf("gpio: %s: %w", o, err), lines.Close())
 		}
 	}
@@ -56,7 +60,7 @@ func open(c chip, cfg Config) (*Lines, error) {
 func (l *Lines) Drive(o gate.Output, active bool) error {
 	out := l.outputs[o]
 	if out == nil {
-		return nil
+		return l.missing[o]
 	}
 	return out.drive(active)
 }

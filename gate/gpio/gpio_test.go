@@ -173,6 +173,25 @@ func TestLampsThatAreNotWiredAreDrivenWithoutEffect(t *testing.T) {
 	c.want(t)
 }
 
+// A lamp whose line there is not, or that another holds, keeps nobody in; it comes when its line is free.
+func TestLampsThatCannotBeTaken(t *testing.T) {
+	c := newFake("R", "G")
+	c.pins[1].held = true
+	l := mustOpen(t, c, Config{Relay: Line{Name: "R"}, Green: Line{Name: "G"}, Red: Line{Name: "LAMP"}})
+	for o, want := range map[gate.Output]error{gate.Relay: nil, gate.Green: ErrHeld, gate.Red: ErrNoLine} {
+		if err := l.Drive(o, true); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", o, err, want)
+		}
+	}
+	c.pins[1].held = false
+	if err := l.Drive(gate.Green, true); err != nil || !c.pins[1].high {
+		t.Errorf("the lamp that came back: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFailedWriteIsReportedAndTriedAgainOnTheSameLine(t *testing.T) {
 	c := newFake("R")
 	l := mustOpen(t, c, wired(Line{Name: "R"}))
@@ -256,7 +275,6 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"missing name":         {wired(Line{Name: "RELAY"}), nil, ErrNoLine, "it has R, G, X"},
 		"name that is twice":   {wired(Line{Name: "X"}), nil, ErrNoLine, "2 lines of gpiochip0 are named"},
 		"periph's second name": {wired(Line{Name: "gpiochip0-X"}), nil, ErrNoLine, "2 lines of gpiochip0 are named"},
-		"missing lamp":         {Config{Relay: Line{Name: "R"}, Red: Line{Name: "LAMP"}}, nil, ErrNoLine, `gpio: red: no such line as "LAMP"`},
 		"held":                 {wired(Line{Name: "R"}), unix.EBUSY, ErrHeld, "line R of gpiochip0 (other@7 had it at the start)"},
 		"not permitted":        {wired(Line{Name: "R"}), unix.EACCES, ErrPermission, "group gpio"},
 		"anything else":        {wired(Line{Name: "R"}), unix.EINVAL, unix.EINVAL, "line R of gpiochip0"},
