@@ -170,6 +170,15 @@ func TestReentryGoesByTheRules(t *testing.T) {
 	d.now.At = d.now.At.Add(2 * hour)
 	d.goes(d.out, code, "exit", entry.Passed)
 	d.goes(d.in, code, "expired", "")
+	d.now.At = d.now.At.Add(-2 * hour) // the clock was wrong
+	d.goes(d.in, code, "ok", entry.Passed)
+	d.now.At = d.now.At.Add(-24 * hour)
+	early := d.issuer.Pass(credential.Claims{NotBefore: entrytest.Start})
+	d.goes(d.in, early, "not_yet_valid", "")
+	d.goes(d.out, early, "exit", entry.Passed)
+	if events := d.ledger.Events(); events[len(events)-1].Pass == (entry.PassHash{}) {
+		t.Error("a pass that is not valid yet was not read")
+	}
 }
 
 func TestExitOpensWideAndKeepsPrivateKindsPrivate(t *testing.T) {

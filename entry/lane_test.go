@@ -158,6 +158,24 @@ func TestFreePassageIsRecorded(t *testing.T) {
 	}
 }
 
+// A clock that goes back begins anew, and whoever waits for a second pass need not any more.
+func TestFreePassageByAClockThatGoesBack(t *testing.T) {
+	d := newPairDesk(t)
+	d.know.Agreed.Zone = time.UTC
+	d.shows(d.health("li"), "second_pass_needed")
+	d.know.Agreed.Policy.Lanes = map[string]entry.LaneTerms{"in-1": {Free: hours(t, "00:00-24:00")}}
+	now := entrytest.Now()
+	for i, minutes := range []time.Duration{0, 0, -1, 58, 0} {
+		now.At = now.At.Add(minutes * time.Minute)
+		if dec := d.Free(t.Context(), in1, now); dec.Grant == nil || dec.Event != []uint64{2, 2, 3, 3, 3}[i] {
+			t.Errorf("time %d: event %d, grant %v", i, dec.Event, dec.Grant)
+		}
+	}
+	if n := entry.Waiting(d.Decider); n != 0 {
+		t.Errorf("%d passes wait at a lane that is free", n)
+	}
+}
+
 // Of those who walk through each is counted; a disk that fails opens nothing.
 func TestFreePassageCountsAndNeedsItsRecord(t *testing.T) {
 	d := hoursDesk(t, entry.LaneTerms{Free: hours(t, "00:00-24:00")})
