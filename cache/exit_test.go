@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"gatehouse/entry"
 )
 
@@ -98,4 +100,26 @@ func TestExitOfOpenReservations(t *testing.T) {
 	if one, two := states(t, l, passHash(1)), states(t, l, passHash(2)); one[0] != entry.UseReturned || two[0] != entry.UseUncertain {
 		t.Errorf("the pass that was shown is %v, the other %v", one, two)
 	}
+}
+
+// leaves has somebody leave with a pass: of the uses that stand and cannot change any more the newest is given back.
+func (m *ledgerModel) leaves(rt *rapid.T) {
+	pass := passHash(rapid.Uint64Range(0, 5).Draw(rt, "pass"))
+	ev := &entry.Event{At: m.now, Clock: entry.ClockSynced, Kind: entry.EventDecision, Lane: "out-1", Passage: entry.Passed}
+	if err := m.ledger.Settle(m.tb.Context(), ev, pass); err != nil {
+		rt.Fatal(err)
+	}
+	m.appended(modelEvent{at: m.now})
+	back := -1
+	for i, u := range m.uses[pass] {
+		if u.State == entry.UseCommitted || u.State == entry.UseUncertain {
+			back = i
+		}
+	}
+	if back < 0 {
+		return
+	}
+	seq := m.uses[pass][back].Seq
+	m.uses[pass] = slices.DeleteFunc(m.uses[pass], func(u entry.PastUse) bool { return u.State == entry.UseReturned })
+	m.find(pass, seq).State = entry.UseReturned
 }

@@ -32,6 +32,7 @@ func TestLedgerAgainstAModel(t *testing.T) {
 			"settle":        m.settle,
 			"record":        m.record,
 			"prune":         m.prune,
+			"leaves":        m.leaves,
 			"time passes": func(rt *rapid.T) {
 				m.now = m.now.Add(time.Duration(rapid.IntRange(1, 3).Draw(rt, "minutes")) * time.Minute)
 			},
@@ -137,7 +138,7 @@ func (m *ledgerModel) drawn(rt *rapid.T) (entry.Use, *entry.Event) {
 func (m *ledgerModel) full(use entry.Use) bool {
 	var standing uint
 	for _, u := range m.uses[use.Pass] {
-		if u.State != entry.UseAnnulled {
+		if u.State.Stands() {
 			standing++
 		}
 	}
