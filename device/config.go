@@ -46,6 +46,7 @@ type Config struct {
 	venueKey []byte
 	noSync   bool                            // leaves out the ledger's fsync: for benchmarks only
 	reopen   time.Duration                   // in place of firstReopen: for tests only
+	blind    time.Duration                   // gate.Config.Blind: for tests on busy machines only
 	upkeep   time.Duration                   // in place of upkeepPeriod: for tests only
 	ledger   func(entry.Ledger) entry.Ledger // what the lanes record in, over the ledger: for tests only
 }

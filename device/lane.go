@@ -163,7 +163,7 @@ func (l *lane) serve(ctx context.Context) (err error) {
 	cfg := gate.Config{
 		Lane: l.cfg.Name, Pulse: time.Duration(l.cfg.Pulse), Refusal: time.Duration(l.cfg.Refusal), Inert: l.cfg.Inert,
 		State: l.gateState, Opened: func(at time.Time) { l.opened(at) },
-		Passage: time.Duration(l.cfg.PassageTimeout), Surprised: l.surprised,
+		Passage: time.Duration(l.cfg.PassageTimeout), Surprised: l.surprised, Blind: l.kiosk.cfg.blind,
 		ExitPulse: time.Duration(l.cfg.ExitPulse), OnFire: l.cfg.OnFire, Departed: l.departed,
 		InputState: l.inputState, Alive: l.pulse.beat,
 	}

@@ -89,6 +89,10 @@ type Config struct {
 	// It must be longer than the turnstile itself waits before it locks again. Without a sensor it means nothing.
 	Passage time.Duration
 
+	// Blind is how long nobody may look at the passage contact and still know that nobody walked through: 120 ms if zero,
+	// half of the time that a contact is active.
+	Blind time.Duration
+
 	// State, if set, is told what is wrong with the lines: nil when all is well, and again at each
 	// change. It must not block, and may be called from two goroutines of Run at a time.
 	State func(error)

@@ -104,7 +104,7 @@ func (g *Gate) wire() {
 		switch {
 		case input == nil:
 		case c == Passage:
-			g.sensing = newSensing(input)
+			g.sensing = newSensing(input, g.cfg.Blind)
 			g.readers[c] = g.sensing.reader
 		case c == Exit:
 			g.readers[c] = newAsking(input, g.asked)

@@ -51,7 +51,7 @@ const (
 	settledAfter = 2
 	// readPatience is how old the last reading may be before its driver is said to hang.
 	readPatience = patience
-	// blindAfter is how long nobody may look: half of a contact's time.
+	// blindAfter is how long nobody may look, if Config.Blind does not say: half of a contact's time.
 	blindAfter = 120 * time.Millisecond
 )
 
@@ -71,6 +71,7 @@ func (c Contact) stuckAfter() time.Duration {
 type reader struct {
 	contact Contact
 	input   Input
+	gap     time.Duration                     // for how long nobody may look
 	took    func(c *contact, began time.Time) // called by the reading goroutine alone, after each reading
 
 	mu     sync.Mutex
@@ -81,7 +82,7 @@ type reader struct {
 }
 
 func newReader(c Contact, input Input, took func(c *contact, began time.Time)) *reader {
-	return &reader{contact: c, input: input, took: took, read: time.Now()}
+	return &reader{contact: c, input: input, gap: blindAfter, took: took, read: time.Now()}
 }
 
 // run reads until ctx ends.
@@ -117,7 +118,7 @@ func (r *reader) note(c *contact, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	if err != nil || now.Sub(r.read) > blindAfter {
+	if err != nil || now.Sub(r.read) > r.gap {
 		r.blind = now
 	}
 	r.read, r.wrong, r.active = now, nil, !c.known || c.level || c.last
@@ -147,7 +148,7 @@ func (r *reader) fault() error {
 func (r *reader) quiet(since time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.active && r.blind.Before(since) && time.Since(r.read) <= blindAfter
+	return !r.active && r.blind.Before(since) && time.Since(r.read) <= r.gap
 }
 
 // contact debounces: a level counts when it was read several times in a row.

@@ -4,6 +4,7 @@
 package gate
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"sync"
@@ -45,7 +46,7 @@ type sensing struct {
 	unseen int // admissions in a row without a passage
 }
 
-func newSensing(input Input) *sensing {
+func newSensing(input Input, blind time.Duration) *sensing {
 	s := &sensing{passages: make(chan time.Time, 16)}
 	s.reader = newReader(Passage, input, func(_ *contact, began time.Time) {
 		if began == (time.Time{}) {
@@ -56,6 +57,7 @@ func newSensing(input Input) *sensing {
 		default: // the loop is far behind, and sixteen passages tell as much as seventeen
 		}
 	})
+	s.gap = cmp.Or(blind, blindAfter)
 	return s
 }
 
