@@ -15,7 +15,7 @@ import (
 	"gatehouse/entry"
 )
 
-// What users of other gates ask for: a log that can be turned up to its last word, and tools that can be read aloud, without
+// A wish of rivals' users: a log that can be turned up to its last word, and tools that can be read aloud, without
 // a pass in either. Every kind of guest comes, every question is asked, at the debug level.
 func TestDebugLogAndAnswersAreMasked(t *testing.T) {
 	b := newBench(t)

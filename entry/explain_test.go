@@ -87,7 +87,7 @@ func TestExplainTwoPasses(t *testing.T) {
 	d.shows(travel, entry.ReasonOK) // it was not taken away
 }
 
-// What each rule says is told, with the clause that is for such a pass, so that ages, outages and hours can be.
+// A wish of rivals' users, an outage that explains itself: what each rule says is told, with the clause that is for such a pass, so that ages, outages and hours can be.
 func TestExplainTellsWhatEachRuleSays(t *testing.T) {
 	d := newPairDesk(t)
 	policy := d.know.Agreed.Policy
@@ -116,7 +116,7 @@ func TestExplainTellsWhatEachRuleSays(t *testing.T) {
 	}
 }
 
-// A guest who is told "already used" asks where, when and how long ago.
+// A wish of rivals' users: a guest who is told "already used" asks where, when and how long ago.
 func TestAlreadyUsedTellsWhereWhenAndHowLongAgo(t *testing.T) {
 	d := newDesk(t)
 	ticket := d.issuer.Pass(credential.Claims{ID: []byte("0123456789abcdef")})
