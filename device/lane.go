@@ -81,13 +81,14 @@ func newLane(k *kiosk, cfg LaneConfig) (*lane, error) {
 const (
 	firstRetry = time.Second
 	lastRetry  = 30 * time.Second
+	gateRetry  = 5 * time.Second // the longest of a gate's: somebody may stand at its button
 )
 
 // run keeps the lane in service until ctx ends. What fails is reported and taken up again; it never ends the kiosk, for
 // the other lanes have done nothing.
 func (l *lane) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return l.keep(ctx, condition.Gate, l.serve) })
+	group.Go(func() error { return l.keep(ctx, condition.Gate, gateRetry, l.serve) })
 	group.Go(func() error {
 		for {
 			err := guarded(ctx, l.recordDepartures)
@@ -104,14 +105,14 @@ func (l *lane) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		return l.keep(ctx, condition.Scanner, func(ctx context.Context) error { return l.scanner.Run(ctx, l.deliver) })
+		return l.keep(ctx, condition.Scanner, lastRetry, func(ctx context.Context) error { return l.scanner.Run(ctx, l.deliver) })
 	})
 	return group.Wait()
 }
 
 // keep runs a part of the lane again and again, with pauses, until ctx ends; then it returns how the part ended.
-func (l *lane) keep(ctx context.Context, broken condition.Code, part func(context.Context) error) error {
-	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+func (l *lane) keep(ctx context.Context, broken condition.Code, most time.Duration, part func(context.Context) error) error {
+	for wait := firstRetry; ; wait = min(2*wait, most) {
 		began := time.Now()
 		err := guarded(ctx, part)
 		if ctx.Err() != nil {

@@ -109,24 +109,35 @@ type resting struct {
 }
 
 // readResting reads what can be read of a local config, and tells what is wrong with the whole of it.
-func readResting(path string) (resting, error) {
+func readResting(path string) (known resting, err error) {
 	cfg, err := readConfig(path)
-	known := resting{Run: cfg.Run}
-	for _, l := range cfg.Lanes {
-		known.Lanes = append(known.Lanes, l.resting())
-	}
 	if err == nil {
+		known.Run = cfg.Run
+		for _, l := range cfg.Lanes {
+			known.Lanes = append(known.Lanes, l.resting())
+		}
 		return known, nil
 	}
-	known = resting{}
-	if text, readErr := readBounded(path, yamlfile.MaxSize); readErr == nil {
-		_ = yaml.UnmarshalWithOptions(text, &known, yaml.AllowDuplicateMapKey()) // its faults are err's
+	text, readErr := readBounded(path, yamlfile.MaxSize)
+	if readErr != nil {
+		return known, err
 	}
+	known = salvage(text)
 	if known.Run != "" && !filepath.IsAbs(known.Run) {
 		known.Run = filepath.Join(filepath.Dir(path), known.Run)
 	}
-	known.Lanes = slices.DeleteFunc(known.Lanes, func(l restingLane) bool { return l.GPIO.Relay.Name == "" })
 	return known, err
+}
+
+// salvage takes what can be had of a local config that is not valid. Its faults are told by whoever reads the whole of it; not
+// even a decoder that panics keeps the lanes from being brought to rest that are known otherwise.
+func salvage(text []byte) (known resting) {
+	defer func() {
+		_ = recover()
+		known.Lanes = slices.DeleteFunc(known.Lanes, func(l restingLane) bool { return l.GPIO.Relay.Name == "" })
+	}()
+	_ = yaml.UnmarshalWithOptions(text, &known, yaml.AllowDuplicateMapKey())
+	return known
 }
 
 // Notes of the lanes that a daemon has in its hands lie in its run folder: the config may be changed, or spoiled, while it

@@ -145,3 +145,18 @@ func TestRestByNotes(t *testing.T) {
 		})
 	}
 }
+
+// Whatever is left of a config, what is had of it are lanes that have a relay.
+func FuzzSalvage(f *testing.F) {
+	f.Add([]byte(restingConfig("inert: released")))
+	f.Add([]byte(restingConfig("inert: released\n    pulse: 3h\n    inert: open")))
+	f.Add([]byte("run: 7\nlanes: [{gpio: {relay: {line: r}}}, {gpio: 8}, {}]"))
+	f.Add([]byte("lanes: [{{"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, l := range salvage(text).Lanes {
+			if l.GPIO.Relay.Name == "" {
+				t.Errorf("a lane without a relay: %+v", l)
+			}
+		}
+	})
+}

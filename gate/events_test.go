@@ -15,12 +15,12 @@ func TestForcedHeldAndFireAreTold(t *testing.T) {
 		w.walk() // forced: nobody was admitted
 		w.wantSurprises("unadmitted_passage")
 		w.board.SetPassing("north", true)
-		time.Sleep(5 * time.Minute)
+		time.Sleep(2 * time.Minute)
 		w.board.SetPassing("north", false)
 		time.Sleep(time.Second)
 		w.wantSurprises("unadmitted_passage", "unadmitted_passage", "held_passage")
 		w.fire(true)
-		time.Sleep(5 * time.Minute)
+		time.Sleep(2 * time.Minute)
 		w.fire(false)
 		w.wantDeparted("fire_began", "fire_ended")
 		w.board.SetPassing("north", true) // held once more
