@@ -231,14 +231,6 @@ func (p *planning) policyOf(kiosk string) (*entry.Policy, error) {
 	return mergedFor(fleet.Place{Venue: p.venue, Kiosk: kiosk}, p.bodies)
 }
 
-func scopesOf(p fleet.Place) []fleet.Scope {
-	scopes := p.Scopes()
-	if p.Kiosk == "" {
-		return scopes[:2]
-	}
-	return scopes[:]
-}
-
 // formerPolicy is the policy that a kiosk was given last. It is not known where a layer was signed anew since, for another
 // venue.
 func (p *planning) formerPolicy(kiosk string) (_ *entry.Policy, known bool, err error) {

@@ -120,19 +120,6 @@ func (f *Folder) Replay(p fleet.Place, events io.Reader) (*Replay, error) {
 	return r.Replay, nil
 }
 
-// mergedFor is the policy of a kiosk, or of a venue, among layers.
-func mergedFor(p fleet.Place, bodies []body) (*entry.Policy, error) {
-	var mine []body
-	for _, scope := range scopesOf(p) {
-		for _, b := range bodies {
-			if b.kind == fleet.KindConfig && b.scope == scope {
-				mine = append(mine, b)
-			}
-		}
-	}
-	return fleet.MergeLayers(layersOf(mine)...)
-}
-
 // termsOf are terms by which the age of data is never asked.
 func termsOf(p *entry.Policy) (*entry.Terms, error) {
 	zone, err := p.Zone()
