@@ -108,6 +108,9 @@ func (f *Folder) Replay(p fleet.Place, events io.Reader) (*Replay, error) {
 	if r.former, r.signed, err = f.issued(p); err != nil {
 		return nil, err
 	}
+	if r.former != nil {
+		r.changed = r.without()
+	}
 	for _, ev := range list {
 		r.byNumber[ev.Number] = ev
 		if ev.Of != 0 && ev.Outcome == string(entry.Admit) {

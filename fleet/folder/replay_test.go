@@ -128,6 +128,7 @@ func TestReplayOfPrivateKinds(t *testing.T) {
 		{name: "the same rule", now: rule("green", "24h"), believed: true},
 		{name: "the same rule, not known to be", now: rule("green", "24h"), unknown: []string{"2 ok   age+level"}},
 		{name: "a wider one", now: rule("green, blue", "36h"), believed: true},
+		{name: "an older rule before it", now: strings.Replace(rule("green", "24h"), "accept:\n", "accept:\n  - name: first\n    all: [{kind: health, issuers: [arena], level: [blue], max_age: 1h}]\n", 1), believed: true},
 		{name: "a younger age", now: rule("green", "12h"), believed: true, unknown: []string{"2 ok   age"}},
 		{name: "another level", now: rule("blue", "24h"), believed: true, refused: []string{"2 ok not_accepted"}},
 		{name: "in an outage", now: rule("green", "24h"), believed: true, outage: true},
@@ -193,6 +194,36 @@ func TestReplayOfTwoPasses(t *testing.T) {
 				return
 			}
 			r.expect("admitted", r.Admitted, c.admitted...)
+			r.expect("unknown", r.Unknown, c.unknown...)
+		})
+	}
+}
+
+// A rule that is as it was says what it said: of two passes in an outage, and of one that no rule took.
+func TestReplayOfTheSameRule(t *testing.T) {
+	const both = "accept:\n  - name: both\n    all:\n      - {kind: health, issuers: [arena], level: [green], max_age: 24h, outage_max_age: 72h}\n      - {kind: travel, issuers: [arena], level: [green], max_age: 24h, outage_max_age: 72h}\n"
+	for _, c := range []struct {
+		name, now string
+		unknown   []string
+	}{
+		{name: "the same", now: both},
+		{name: "and another", now: both + "  - name: tickets\n    all: [{kind: ticket, issuers: [arena]}]\n"},
+		{name: "another one of the kind", now: both + "  - name: red\n    all: [{kind: health, issuers: [rail], level: [red]}]\n", unknown: []string{"4 not_accepted   level"}},
+		{name: "a shorter measure", now: strings.ReplaceAll(both, "72h", "48h"), unknown: []string{"3 ok   age"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := plainOperator(t)
+			o.write(both, "venues", "arena.yaml")
+			o.deliver()
+			tp := &tape{t: t}
+			tp.add(believing(1))
+			first := tp.add(with(refused("health", "arena", "second_pass_needed"), func(e *client.Event) { e.Outcome = "wait" }))
+			tp.add(with(admitted("travel", "arena", "both"), func(e *client.Event) { e.Of, e.Outage = first, true }))
+			tp.add(refused("health", "rail", "not_accepted"))
+			o.write(c.now, "venues", "arena.yaml")
+			r := &replayed{t, o.replay(tp)}
+			r.expect("refused", r.Refused)
+			r.expect("admitted", r.Admitted)
 			r.expect("unknown", r.Unknown, c.unknown...)
 		})
 	}

@@ -5,6 +5,7 @@ package folder
 
 import (
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"time"
@@ -16,6 +17,7 @@ import (
 type replaying struct {
 	*Replay
 	terms     *entry.Terms
+	changed   *entry.Terms      // without the rules that are as they were; nil where none was signed
 	former    *entry.Policy     // that was signed last; nil where none was
 	signed    map[string]string // versions of its layers, by scope
 	believes  map[string]string // versions of config that the kiosk put in force so far, by scope
@@ -138,7 +140,14 @@ func (r *replaying) again(ev *recordedEvent, was entry.Reason) entry.Verdict {
 		s.Passes = append(s.Passes, recorded(e, rule, ev.Outage))
 	}
 	unread := ev.Issuer == "" // the lane asked for no pass
-	v := r.terms.Replay(s)
+	terms := r.terms
+	if was != entry.ReasonOK && was != entry.ReasonAlreadyUsed && r.known() {
+		terms = r.changed // the other rules have given their answer
+	}
+	v := terms.Replay(s)
+	if !v.Known && rule != nil && r.stays(rule) {
+		v = entry.Verdict{Known: true, Reason: entry.ReasonOK, Rule: rule.Name, Limits: v.Limits}
+	}
 	if v.Reason == entry.ReasonLaneClosed || v.Reason == entry.ReasonFreePassage || v.Reason == entry.ReasonExit {
 		return v
 	}
@@ -151,6 +160,23 @@ func (r *replaying) again(ev *recordedEvent, was entry.Reason) entry.Verdict {
 		return r.take(shown, v, was)
 	}
 	return v
+}
+
+// stays tells whether a rule of the config that was signed last is in the folder's as it was.
+func (r *replaying) stays(rule *entry.Rule) bool {
+	same := func(now entry.Rule) bool { return reflect.DeepEqual(now, *rule) }
+	return slices.ContainsFunc(r.terms.Policy.Accept, same) && (len(rule.Hours) == 0 || r.former.TimeZone == r.terms.Policy.TimeZone)
+}
+
+// without leaves the rules out that were in the config that was signed last: what they said then they say again.
+func (r *replaying) without() *entry.Terms {
+	policy := *r.terms.Policy
+	policy.Accept = slices.DeleteFunc(slices.Clone(policy.Accept), func(rule entry.Rule) bool {
+		return r.stays(&rule) && slices.ContainsFunc(r.former.Accept, func(was entry.Rule) bool { return reflect.DeepEqual(was, rule) })
+	})
+	terms := *r.terms
+	terms.Policy = &policy
+	return &terms
 }
 
 // zoneMoved tells whether the lane is known to have led elsewhere: for which zones a pass is, the record does not say.
