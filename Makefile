@@ -49,7 +49,7 @@ check: ## gofmt, vet, staticcheck, govulncheck
 
 race: ## every test, with the race detector and in shuffled order
 	@test/packages gcc libc6-dev systemd udev
-	$(GO) test -race -shuffle=on -timeout 10m ./...
+	$(GO) test -race -shuffle=on -timeout 15m ./...
 
 arm: ## credential, entry and cache on 32-bit ARM, emulated
 	@test/packages qemu-user-static

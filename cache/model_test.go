@@ -19,6 +19,7 @@ import (
 // TestLedgerAgainstAModel does what happens to a ledger to a few passes: scans, passages, callers who leave a disk that
 // stalls, pruning, stops, and crashes between any two writes. Every answer is compared with a map.
 func TestLedgerAgainstAModel(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &ledgerModel{tb: t, path: ledgerPath(t), now: morning, uses: map[entry.PassHash][]entry.PastUse{},
 			expires: map[entry.PassHash]int64{}, open: map[uint64]entry.PassHash{}, first: 1}

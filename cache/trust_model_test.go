@@ -20,6 +20,7 @@ import (
 // and opens it, loses it and puts it back to an earlier state, while its floor lives on. What is believed is always what
 // one head signed as a whole, a map tells which, and it never goes back.
 func TestTrustAgainstAMap(t *testing.T) {
+	t.Parallel() // it waits for the disk
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &trustModel{tb: t, fleet: newTestFleet(t), other: newTestFleet(t), path: trustPath(t)}
 		m.history(rt)
