@@ -87,7 +87,8 @@ func TestExplainTwoPasses(t *testing.T) {
 	d.shows(travel, entry.ReasonOK) // it was not taken away
 }
 
-// A wish of rivals' users, an outage that explains itself: what each rule says is told, with the clause that is for such a pass, so that ages, outages and hours can be.
+// A wish of rivals' users, an outage that explains itself: what each rule says is told, with the clause that is for such a
+// pass, so that ages, outages and hours can be.
 func TestExplainTellsWhatEachRuleSays(t *testing.T) {
 	d := newPairDesk(t)
 	policy := d.know.Agreed.Policy
