@@ -246,6 +246,9 @@ func (l *lane) gateState(err error) {
 		return
 	}
 	l.health.set(condition.Gate, err)
+	if errors.Is(err, gate.ErrAjar) {
+		notify(l.log, endAtOnce)
+	}
 }
 
 // deliver takes a scan from the scanner. While no gate is in service nobody can be shown an answer; that it was read is

@@ -23,6 +23,10 @@ const hangs = 1500 * time.Millisecond
 // minutes where a large database is migrated; until then TimeoutStartSec stands in for it.
 const extendStart = "EXTEND_TIMEOUT_USEC=5000000"
 
+// endAtOnce has the service manager act as if the watchdog had not been fed (sd_notify(3)): a line that may stand open does
+// not wait for that.
+const endAtOnce = "WATCHDOG=trigger"
+
 // feedPeriod is how often the watchdog is fed, if at all.
 const feedPeriod = 500 * time.Millisecond
 

@@ -289,6 +289,9 @@ func TestWatchdogIsFedByTheGates(t *testing.T) {
 	}
 	b.board.Fail("in-1", gate.Relay, gatetest.Hang, gatetest.Lasting)
 	b.board.SetInput("in-1", gate.Exit, true)
+	if !told(endAtOnce, 20*time.Second) {
+		t.Error("a line that may stand open waits for the watchdog")
+	}
 	b.waitLog("stuck", 1)
 	last := time.Now()
 	for told(fed, 2*hangs) {

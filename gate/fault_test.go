@@ -201,7 +201,7 @@ func TestHangingRelayIsReportedAndTheLaneComesBackWithIt(t *testing.T) {
 		// The loop had promised to report by 1.5 s; the second call is given a second more.
 		b.wantFault(<-b.admit(t.Context(), entrytest.Grant(t, "north")), gate.ErrStuck, 2500*time.Millisecond)
 		synctest.Wait()
-		b.wantState("may stand open")
+		b.wantState(gate.ErrAjar.Error())
 		if n := len(b.alive); n != 0 {
 			t.Errorf("Alive was called %d times by a loop that hangs", n)
 		}
@@ -210,6 +210,24 @@ func TestHangingRelayIsReportedAndTheLaneComesBackWithIt(t *testing.T) {
 		if b.board.Level("north", gate.Relay) {
 			t.Error("the relay stands open after the driver came back")
 		}
+		b.wantWorking()
+	})
+}
+
+// A relay that hangs before it was ever driven active is stuck and not ajar: no process is ended at once for that.
+func TestHangingRelayThatNeverRoseIsNotAjar(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{t: t, board: gatetest.New(gatetest.Config{}), began: time.Now(), ran: make(chan error, 1)}
+		b.board.Fail("north", gate.Relay, gatetest.Hang, gatetest.Lasting)
+		b.start(gate.Config{}, nil)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		b.wantState("the relay's driver hangs as well")
+		if strings.Contains(b.lastState(), gate.ErrAjar.Error()) {
+			t.Errorf("told %q", b.lastState())
+		}
+		b.board.Clear("north", gate.Relay)
+		time.Sleep(time.Second)
 		b.wantWorking()
 	})
 }

@@ -29,6 +29,9 @@ var (
 	// ErrStuck: the loop makes no progress; most likely a call of the driver hangs. The inert level was tried
 	// by a second call. If it does not come back, the process must be restarted.
 	ErrStuck = errors.New("the lane is stuck")
+	// ErrAjar: the relay may stand open, and its driver answers neither the loop nor the watch. End the process at once, so that
+	// its successor drives the line. It is told beside an ErrStuck.
+	ErrAjar = errors.New("the line may stand open and cannot be shut from here")
 	// ErrPanic: Run ended by a panic, after the inert level was driven. Make a new gate, and report the defect.
 	ErrPanic = errors.New("the lane panicked")
 )
@@ -50,6 +53,7 @@ type Gate struct {
 	asked   chan struct{}       // somebody wants out; holds one
 
 	serving atomic.Pointer[admission] // whom the lane is open for
+	raised  atomic.Bool               // the relay may be active: it was driven so, or is about to be
 	beats   chan time.Time            // by when the loop will report again; holds the latest
 	stuck   chan struct{}             // the watch took the lane from the loop; holds one
 }

@@ -12,9 +12,13 @@ import (
 
 // relay drives the relay. An error wraps ErrFault, and the caller's next step is fault.
 func (l *loop) relay(active bool) error {
+	if active {
+		l.raised.Store(true)
+	}
 	if err := l.lines.Drive(Relay, active); err != nil {
 		return l.errorf("%w: %w; check the board, its power and its wiring", ErrFault, err)
 	}
+	l.raised.Store(active)
 	return nil
 }
 

@@ -6,6 +6,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"gatehouse/entry"
@@ -103,6 +104,9 @@ func (g *Gate) rescue() (err error, again bool) {
 	case <-hung.C:
 		g.takeOver()
 		err = errors.New("the relay's driver hangs as well")
+		if g.raised.Load() && g.atRest() == Secured {
+			err = fmt.Errorf("%w: %w", ErrAjar, err)
+		}
 	}
 	if err != nil {
 		err = g.errorf("%w and may stand open: %w; cut its power and restart the kiosk", ErrStuck, err)
