@@ -25,6 +25,9 @@ import (
 // ErrConfig is wrapped by every fault of a local config. The text has the file, the line and what to write there.
 var ErrConfig = errors.New("device: the local config is not valid")
 
+// ErrVenueKey is an ErrConfig: the key alone is at fault.
+var ErrVenueKey = fmt.Errorf("%w: venue_key", ErrConfig)
+
 // Config is the local config of one kiosk: what it is, where it keeps its things and how it is wired. The rules of the
 // venue are not in it; they come signed.
 type Config struct {
@@ -80,14 +83,15 @@ type ScannerConfig struct {
 
 const maxLanes = 16
 
-// LoadConfig reads and checks a local config and the venue key that it names.
+// LoadConfig reads and checks a local config and the venue key that it names. With ErrVenueKey the config can be run all the
+// same: Run looks for the key again where somebody can be let out meanwhile.
 func LoadConfig(path string) (Config, error) {
 	cfg, err := readConfig(path)
 	if err != nil {
 		return cfg, err
 	}
 	if cfg.venueKey, err = readVenueKey(cfg.VenueKey); err != nil {
-		return cfg, fmt.Errorf("%w: %s: venue_key: %w", ErrConfig, path, err)
+		return cfg, fmt.Errorf("%w: %s: %w", ErrVenueKey, path, err)
 	}
 	return cfg, nil
 }

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -67,7 +68,7 @@ type kiosk struct {
 // Run runs the kiosk until ctx ends and leaves every lane inert. People are let out from the first moment, whatever comes of
 // the rest; they are let in when the stores are open. Where these cannot be opened Run tries again for as long as somebody
 // can be let out meanwhile, and else returns the error: a disk that cannot be written, a store that a newer version wrote.
-// It returns at once where another daemon holds the stores. A lane whose hardware is missing is reported and tried again,
+// It returns at once where another daemon holds the lines and the stores. A lane whose hardware is missing is reported and tried again,
 // and the others work.
 func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err error) {
 	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock, log), started: hw.Clock.Wall(), opened: make(chan struct{})}
@@ -104,6 +105,13 @@ func (k *kiosk) work(ctx context.Context) error {
 		notify(k.log, daemon.SdNotifyReady)
 	}
 	err := k.openStores()
+	for errors.Is(err, cache.ErrInUse) && k.hasLines() && ctx.Err() == nil {
+		k.health.set(condition.Stores, err)
+		pause(ctx, cmp.Or(k.cfg.reopen, firstReopen))
+		if err = k.openStores(); err == nil {
+			k.health.set(condition.Stores, nil)
+		}
+	}
 	if errors.Is(err, cache.ErrInUse) || err != nil && !k.cfg.letsOut() {
 		return err
 	}
@@ -158,6 +166,12 @@ func (k *kiosk) openLater(ctx context.Context, err error) bool {
 	}
 }
 
+// hasLines tells whether people can leave by a lane whose lines this daemon has. Who has the stores then is no other daemon, but
+// somebody who reads them, as a doctor does; this one stays, without the sockets that a daemon may have.
+func (k *kiosk) hasLines() bool {
+	return slices.ContainsFunc(k.lanes, func(l *lane) bool { return l.cfg.letsOut() && l.pulse.runs() })
+}
+
 // isOpen tells whether the stores are open.
 func (k *kiosk) isOpen() bool {
 	select {
@@ -178,6 +192,11 @@ func (k *kiosk) takeUp(ctx context.Context) {
 
 // openStores opens both databases and the decider over them.
 func (k *kiosk) openStores() (err error) {
+	if k.cfg.venueKey == nil {
+		if k.cfg.venueKey, err = readVenueKey(k.cfg.VenueKey); err != nil {
+			return fmt.Errorf("%w: %w", ErrVenueKey, err)
+		}
+	}
 	if err := os.MkdirAll(k.cfg.State, 0o700); err != nil {
 		return fmt.Errorf("device: state: %w", err)
 	}

@@ -50,6 +50,12 @@ func (h *heartbeat) beat() {
 	h.last = time.Now()
 }
 
+func (h *heartbeat) runs() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.running
+}
+
 func (h *heartbeat) well() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

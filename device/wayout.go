@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,13 +31,10 @@ func (l *LaneConfig) checkWayOut() (field string, err error) {
 
 // letsOut tells whether somebody can be let out of this kiosk who has no pass.
 func (c *Config) letsOut() bool {
-	for i := range c.Lanes {
-		if l := &c.Lanes[i]; l.Has(gate.Exit) || l.Has(gate.Fire) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Lanes, func(l LaneConfig) bool { return l.letsOut() })
 }
+
+func (l *LaneConfig) letsOut() bool { return l.Has(gate.Exit) || l.Has(gate.Fire) }
 
 // maxDepartures of a lane wait in memory to be recorded. A day of exits fits; what comes beyond it is counted.
 const maxDepartures = 4096
@@ -229,7 +227,7 @@ func (l *lane) admit(ctx context.Context, g *gate.Gate, grant *entry.Grant) (ent
 	for {
 		passage, err := g.Admit(ctx, grant)
 		switch {
-		case errors.Is(err, gate.ErrFire):
+		case errors.Is(err, gate.ErrFire), errors.Is(err, entry.ErrGrantLate):
 			return entry.NotPassed, err // nobody was let in for this pass, and its use is given back where it can be
 		case !errors.Is(err, gate.ErrBusy):
 			return passage, err

@@ -144,6 +144,9 @@ type wayOut struct {
 // noticed is how long a level takes to be a level, and a little.
 const noticed = 50 * time.Millisecond
 
+// cleared is how long the fire contact is inactive before the alarm is over.
+const cleared = time.Second
+
 // inWayOut runs a test in a bubble, and ends the gate.
 func inWayOut(t *testing.T, change func(*wayOut, *gate.Config), f func(t *testing.T, w *wayOut)) {
 	t.Helper()
@@ -198,6 +201,9 @@ func (w *wayOut) press() {
 func (w *wayOut) fire(on bool) {
 	w.board.SetInput("north", gate.Fire, on)
 	time.Sleep(noticed)
+	if !on {
+		time.Sleep(cleared)
+	}
 }
 
 func (w *wayOut) wantOpen(open bool) {

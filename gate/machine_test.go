@@ -53,10 +53,14 @@ var atInput = map[string]func(m *machine, state string){
 		}
 		m.let(grant)
 	},
-	"Refuse":        func(m *machine, _ string) { m.refuse() },
-	"exit contact":  func(m *machine, state string) { m.press(); m.mend(state) },
-	"fire on":       func(m *machine, state string) { m.fire(true); m.mend(state) },
-	"fire off":      func(m *machine, _ string) { m.fire(false) },
+	"Refuse":       func(m *machine, _ string) { m.refuse() },
+	"exit contact": func(m *machine, state string) { m.press(); m.mend(state) },
+	"fire on":      func(m *machine, state string) { m.fire(true); m.mend(state) },
+	"fire off": func(m *machine, state string) {
+		if state == "fire" { // else it is off, and stays so
+			m.fire(false)
+		}
+	},
 	"passage":       func(m *machine, _ string) { m.walk() },
 	"caller leaves": func(m *machine, _ string) { m.leave() },
 	"Run ends":      func(m *machine, _ string) { m.halt() },

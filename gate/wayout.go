@@ -43,6 +43,10 @@ func newAsking(input Input, asked chan<- struct{}) *reader {
 	})
 }
 
+// allClear is how long the fire contact must be inactive, without a gap, before the alarm is over: one that chatters would shut
+// the lane again and again before those who flee.
+const allClear = time.Second
+
 // alarm is the fire contact. A reading that fails changes nothing: the level that was settled last holds.
 type alarm struct {
 	*reader
@@ -59,7 +63,8 @@ func newAlarm(input Input) *alarm {
 		if !c.known {
 			return
 		}
-		if a.rings.Swap(c.level) != c.level {
+		rings := c.level || a.rings.Load() && (c.last || time.Since(c.first) < allClear)
+		if a.rings.Swap(rings) != rings {
 			signal(a.changed)
 			signal(a.rang)
 		}

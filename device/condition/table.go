@@ -142,7 +142,7 @@ var table = []Row{
 	{
 		Code: Stores, Name: "stores", Severity: Error, DependsOn: []Code{DiskSpace},
 		Meaning: "The kiosk cannot open what it remembers and believes, so it admits nobody. People are let out by exit and fire contacts as ever.",
-		Cause:   "The disk is missing, full, read-only or failing, the state folder belongs to another user, or a newer version wrote it.",
+		Cause:   "The disk is missing, full, read-only or failing, the state folder belongs to another user, a newer version wrote it, somebody reads it at the start (a doctor, for a minute at most), or the venue's secret (GH-702) is missing.",
 		Do:      "The text names the file. Look at the disk: findmnt, df -h, dmesg, and see gatehouse doctor. The kiosk tries again every minute; or: systemctl restart gatehoused.",
 	},
 	{

@@ -143,6 +143,6 @@ func requestError(d description, number int, err error) error {
 }
 
 func permissionError(path string, err error) error {
-	return fmt.Errorf("%w to open %s: %w; install the udev rule and put this user into the group gpio, then restart the service",
+	return fmt.Errorf("%w to open %s: %w; install the udev rule and put this user into the group gatehouse, then restart the service",
 		ErrPermission, path, err)
 }

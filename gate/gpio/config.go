@@ -88,7 +88,7 @@ var (
 	ErrNoLine = errors.New("no such line")
 	// ErrHeld: another program or driver holds the line. End it.
 	ErrHeld = errors.New("the line is held by another")
-	// ErrPermission: this user may not open the chip. See the udev rule and the group gpio.
+	// ErrPermission: this user may not open the chip. See the udev rule and the group gatehouse.
 	ErrPermission = errors.New("no permission")
 	// ErrClosed: the lines were closed.
 	ErrClosed = errors.New("closed")

@@ -276,7 +276,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		"name that is twice":   {wired(Line{Name: "X"}), nil, ErrNoLine, "2 lines of gpiochip0 are named"},
 		"periph's second name": {wired(Line{Name: "gpiochip0-X"}), nil, ErrNoLine, "2 lines of gpiochip0 are named"},
 		"held":                 {wired(Line{Name: "R"}), unix.EBUSY, ErrHeld, "line R of gpiochip0 (other@7 had it at the start)"},
-		"not permitted":        {wired(Line{Name: "R"}), unix.EACCES, ErrPermission, "group gpio"},
+		"not permitted":        {wired(Line{Name: "R"}), unix.EACCES, ErrPermission, "group gatehouse"},
 		"anything else":        {wired(Line{Name: "R"}), unix.EINVAL, unix.EINVAL, "line R of gpiochip0"},
 	} {
 		c := newFake(names...)

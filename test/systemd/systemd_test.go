@@ -153,6 +153,17 @@ func TestTheUnitKeepsItsPromises(t *testing.T) {
 	}
 }
 
+// Another's rule for all GPIO lines in a later file does not take them from the daemon (99-com.rules of Raspberry Pi OS does).
+func TestLinesStayTheDaemons(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(top, "systemd/70-gatehouse.rules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), `SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP:="gatehouse", MODE:="0660"`) {
+		t.Error("the group of the GPIO chips can be assigned again by a later rule (udev(7), :=)")
+	}
+}
+
 // The rules are read by udev's own parser where it is new enough to be asked (253).
 func TestRulesAreClean(t *testing.T) {
 	udevadm := tool(t, "udevadm")
