@@ -104,11 +104,11 @@ func (k *kiosk) work(ctx context.Context) error {
 	if k.cfg.letsOut() {
 		notify(k.log, daemon.SdNotifyReady)
 	}
-	err := k.openStores()
+	err := k.openStores(ctx)
 	for errors.Is(err, cache.ErrInUse) && k.hasLines() && ctx.Err() == nil {
 		k.health.set(condition.Stores, err)
 		pause(ctx, cmp.Or(k.cfg.reopen, firstReopen))
-		if err = k.openStores(); err == nil {
+		if err = k.openStores(ctx); err == nil {
 			k.health.set(condition.Stores, nil)
 		}
 	}
@@ -133,11 +133,12 @@ func (k *kiosk) work(ctx context.Context) error {
 	if err != nil && !k.openLater(ctx, err) {
 		return group.Wait()
 	}
-	k.raiseFloor() // before anything is admitted: a ledger that is lost from here on leaves a trace
+	k.safely(ctx, k.raiseFloor) // before anything is admitted: a ledger that is lost from here on leaves a trace
+	takeUp := func() { k.takeUp(ctx) }
 	if k.trust.Believed().Marks == nil {
-		k.takeUp(ctx)
+		k.safely(ctx, takeUp)
 	} else {
-		group.Go(func() error { k.takeUp(ctx); return nil })
+		group.Go(func() error { k.safely(ctx, takeUp); return nil })
 	}
 	close(k.opened)
 	group.Go(func() error { return k.keepUp(ctx) })
@@ -159,7 +160,7 @@ func (k *kiosk) openLater(ctx context.Context, err error) bool {
 		if pause(ctx, wait); ctx.Err() != nil {
 			return false
 		}
-		if err = k.openStores(); err == nil {
+		if err = k.openStores(ctx); err == nil {
 			k.health.set(condition.Stores, nil)
 			return true
 		}
@@ -170,6 +171,14 @@ func (k *kiosk) openLater(ctx context.Context, err error) bool {
 // somebody who reads them, as a doctor does; this one stays, without the sockets that a daemon may have.
 func (k *kiosk) hasLines() bool {
 	return slices.ContainsFunc(k.lanes, func(l *lane) bool { return l.cfg.letsOut() && l.pulse.runs() })
+}
+
+// safely does a part of the work beside the lanes. A panic ends that part alone: the daemon would come back to it at each start,
+// and nobody could leave between.
+func (k *kiosk) safely(ctx context.Context, part func()) {
+	if err := guarded(ctx, func(context.Context) error { part(); return nil }); err != nil {
+		k.log.Error("work beside the lanes ended", "error", err)
+	}
 }
 
 // isOpen tells whether the stores are open.
@@ -190,8 +199,12 @@ func (k *kiosk) takeUp(ctx context.Context) {
 	k.observe()
 }
 
-// openStores opens both databases and the decider over them.
-func (k *kiosk) openStores() (err error) {
+// openStores opens both databases and the decider over them. A panic is its error.
+func (k *kiosk) openStores(ctx context.Context) error {
+	return guarded(ctx, func(context.Context) error { return k.openBoth() })
+}
+
+func (k *kiosk) openBoth() (err error) {
 	if k.cfg.venueKey == nil {
 		if k.cfg.venueKey, err = readVenueKey(k.cfg.VenueKey); err != nil {
 			return fmt.Errorf("%w: %w", ErrVenueKey, err)
@@ -209,8 +222,9 @@ func (k *kiosk) openStores() (err error) {
 	}); err != nil {
 		return fmt.Errorf("device: %w", err)
 	}
+	opened := false
 	defer func() {
-		if err != nil {
+		if !opened {
 			err = errors.Join(err, k.trust.Close())
 		}
 	}()
@@ -224,6 +238,7 @@ func (k *kiosk) openStores() (err error) {
 	if k.decider, err = entry.NewDecider(k.trust, ledger, k.ledger, k.cfg.venueKey); err != nil {
 		return errors.Join(err, k.ledger.Close())
 	}
+	opened = true
 	return nil
 }
 

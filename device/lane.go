@@ -96,7 +96,9 @@ func (l *lane) run(ctx context.Context) error {
 				return nil
 			}
 			l.log.Error("way out not recorded", "error", err)
-			pause(ctx, firstRetry)
+			if pause(ctx, firstRetry); ctx.Err() != nil {
+				return nil
+			}
 		}
 	})
 	group.Go(func() error {

@@ -29,13 +29,11 @@ func (k *kiosk) keepUp(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-			k.guardLedger()
-			k.raiseFloor()
-			k.prune(ctx)
-			k.dropCopies()
-			k.observe()
+			for _, part := range []func(){k.guardLedger, k.raiseFloor, func() { k.prune(ctx) }, k.dropCopies, k.observe} {
+				k.safely(ctx, part)
+			}
 		case <-ctx.Done():
-			k.raiseFloor()
+			k.safely(ctx, k.raiseFloor)
 			return nil
 		}
 	}

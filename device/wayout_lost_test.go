@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -99,4 +100,32 @@ func TestAnExitTakesNoUseOfWhoWaits(t *testing.T) {
 	b.waitLog("passage=not_passed", 1)
 	b.waitLog("what=exit", 1)
 	b.expect("ok", code)
+}
+
+// A defect of what runs beside the lanes, here of the clock, ends nothing of the way out: the daemon would come back to it at
+// each start.
+func TestWayOutBesideAPanic(t *testing.T) {
+	for name, after := range map[string]int64{"at the start": 0, "of the upkeep": 40} {
+		t.Run(name, func(t *testing.T) {
+			b := newWayOutBench(t)
+			b.cfg.reopen, b.cfg.upkeep = 10*time.Millisecond, 10*time.Millisecond
+			var asked atomic.Int64
+			b.clock.Synced = func() bool {
+				if asked.Add(1) > after {
+					panic("no such clock")
+				}
+				return true
+			}
+			b.run()
+			b.wait("panics", func() bool { return asked.Load() > after+4 })
+			b.wantLetOut()
+			b.wantFire(true)
+			if err := b.halt(); err != nil {
+				t.Error(err)
+			}
+			if !b.board.Level("in-1", gate.Relay) {
+				t.Error("the lane was not left at its level for a fire")
+			}
+		})
+	}
 }
