@@ -210,7 +210,9 @@ func (l *loop) open(a *admission) step {
 		l.beat()
 		l.lamp(Green, true)
 		l.lamp(Red, false)
-		l.cfg.Opened(opened)
+		if l.serving.Load() == a { // else the watch has answered it, and its caller may be at the next
+			l.cfg.Opened(opened)
+		}
 
 		for {
 			switch ev := l.await(ctx, over.C, a.ctx.Done()); ev.kind {

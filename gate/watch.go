@@ -113,7 +113,7 @@ func (g *Gate) rescue() (err error, again bool) {
 	} else {
 		err = g.errorf("%w; the relay was driven to its inert level (%s) past it", ErrStuck, g.atRest())
 	}
-	if a := g.serving.Load(); a != nil {
+	if a := g.serving.Swap(nil); a != nil {
 		a.answer(entry.Fault, err)
 	}
 	return err, again
