@@ -21,10 +21,8 @@ import (
 const socket = "/tmp/notify"
 
 func main() {
-	if err := run(os.Args[1]); err != nil {
-		fmt.Fprintln(os.Stderr, "pid1:", err)
-		os.Exit(1)
-	}
+	fmt.Fprintln(os.Stderr, "pid1:", run(os.Args[1]))
+	os.Exit(1)
 }
 
 // unit is what of a unit's file is acted on.
@@ -67,6 +65,7 @@ func readUnit(path string) (u unit, err error) {
 	return u, err
 }
 
+// run runs the unit for as long as that can be done, and returns why not any more.
 func run(path string) error {
 	u, err := readUnit(path)
 	if err != nil {
