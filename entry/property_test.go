@@ -324,7 +324,7 @@ func TestRuleAgainstTheSlowOne(t *testing.T) {
 	})
 	t.Log(seen)
 	for _, r := range []entry.Reason{"ok", "different_holder", "second_pass_needed", "not_yet_valid", "too_old", "outside_hours", "not_accepted", "already_used", "expired", "exit", "lane_closed", "free_passage"} {
-		if seen[r] == 0 && !t.Failed() {
+		if seen[r] == 0 && !t.Failed() && !testing.Short() { // which draws a fifth
 			t.Errorf("nothing drawn ends in %s", r)
 		}
 	}
