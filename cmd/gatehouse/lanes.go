@@ -56,7 +56,7 @@ func printLane(w io.Writer, l client.Lane) error {
 	contacts := ""
 	for _, c := range []struct{ name, state string }{{"sensor: ", l.Sensor}, {"exit:   ", l.Exit}, {"fire:   ", l.Fire}} {
 		if c.state != "" {
-			contacts += "\n  " + c.name + " " + c.state
+			contacts += "\n  " + c.name + " " + plain(c.state)
 		}
 	}
 	closed := ""
@@ -70,7 +70,7 @@ func printLane(w io.Writer, l client.Lane) error {
 	if mode != "" {
 		mode = ", " + mode
 	}
-	_, err := fmt.Fprintf(w, "lane %s%s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, mode, closed, l.Scanner, l.Gate, contacts, l.Scans, outcomeCounts(l))
+	_, err := fmt.Fprintf(w, "lane %s%s%s\n  scanner: %s\n  gate:    %s%s\n  scans:   %d%s\n", l.Name, mode, closed, plain(l.Scanner), plain(l.Gate), contacts, l.Scans, outcomeCounts(l))
 	return err
 }
 
@@ -123,7 +123,7 @@ Fields may be added; those there stay.`,
 func printLines(w io.Writer, l *client.Lines) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, c := range l.Chips {
-		fmt.Fprintf(t, "%s (%s, %s)\n", c.Name, c.Label, c.Path)
+		fmt.Fprintf(t, "%s (%s, %s)\n", c.Name, plain(c.Label), c.Path)
 		if len(c.Lines) == 0 {
 			fmt.Fprintln(t, "  none of its lines has a name; name them (gpio-line-names in the device tree)")
 		}

@@ -121,7 +121,7 @@ func printConditions(w io.Writer, indent string, list []client.Condition) error 
 		if c.Times > 1 {
 			again = fmt.Sprintf(", %d times", c.Times)
 		}
-		if _, err := fmt.Fprintf(w, "%s%s %s: %s (since %s%s): %s\n", indent, c.Code, c.Severity, c.Name, local(c.Since), again, c.Text); err != nil {
+		if _, err := fmt.Fprintf(w, "%s%s %s: %s (since %s%s): %s\n", indent, c.Code, c.Severity, c.Name, local(c.Since), again, plain(c.Text)); err != nil {
 			return err
 		}
 		if err := printConditions(w, indent+"  ", c.LeadsTo); err != nil {
