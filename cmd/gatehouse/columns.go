@@ -38,6 +38,15 @@ func plain(text string) string {
 	}, text)
 }
 
+// plainLines is plain for a text of several lines.
+func plainLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = plain(l)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // cut makes a text that can be shown in so many columns; where something is left out it ends in "…".
 func cut(text string, width int) string {
 	text = plain(text)

@@ -44,6 +44,9 @@ The text is a pass: keep it to yourself. The code is not checked; use "gatehouse
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
+			if _, shown := screenOf(cmd.OutOrStdout()); shown { // and what is piped on is the code's own
+				text = []byte(plain(string(text)))
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", text)
 			return err
 		},

@@ -28,7 +28,7 @@ func main() {
 	err := newRoot().ExecuteContext(ctx)
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "gatehouse: %s\n", codes.ReplaceAllFunc([]byte(err.Error()), masked))
+		fmt.Fprintf(os.Stderr, "gatehouse: %s\n", plainLines(string(codes.ReplaceAllFunc([]byte(err.Error()), masked))))
 		os.Exit(1)
 	}
 }

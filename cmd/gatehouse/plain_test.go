@@ -25,3 +25,9 @@ func TestStatusMovesNoCursor(t *testing.T) {
 		t.Errorf("control characters reach the terminal:\n%q", got)
 	}
 }
+
+func TestPlainLinesKeepsLinesAndNothingElse(t *testing.T) {
+	if got := plainLines("one\x1b[2J\ntwo\u009bthree"); got != "one [2J\ntwo three" {
+		t.Errorf("%q", got)
+	}
+}
