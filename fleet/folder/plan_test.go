@@ -172,6 +172,24 @@ func TestPlanOfAnotherVenuesDocuments(t *testing.T) {
 	}
 }
 
+// A layer that the kiosks have, and that was signed anew for another venue since, is not kept: what changes is not guessed.
+func TestPlanOfALayerThatIsNotKept(t *testing.T) {
+	o := plainOperator(t)
+	o.write("private: [crew]\n", "venues", "all.yaml")
+	o.deliver()
+	check(t, o.AddVenue("stadium"))
+	o.write("private: [staff]\n", "venues", "all.yaml")
+	_, err := o.Bundle("stadium", morning)
+	check(t, err)
+	v := o.plan("arena").Venues[0]
+	if got := documents(v); !slices.Equal(got, []string{"config of all 1-2 issued gate-1"}) || len(v.Policies) != 0 {
+		t.Errorf("documents %q, policies %q", got, v.Policies)
+	}
+	if len(v.Unknown) != 1 || !strings.HasPrefix(v.Unknown[0], "config of arena/gate-1: a layer that it has is not kept here any more") {
+		t.Errorf("unknown %q", v.Unknown)
+	}
+}
+
 func TestPlanAfterARotation(t *testing.T) {
 	o := plainOperator(t)
 	o.deliver()

@@ -189,6 +189,9 @@ func TestReplayOfTwoPasses(t *testing.T) {
 			o.write(c.now, "venues", "arena.yaml")
 			r := &replayed{t, o.replay(tp)}
 			r.expect("refused", r.Refused, c.refused...)
+			if r.Admissions != 1 || r.Refusals != 3 { // the first pass of the admission is none
+				t.Errorf("%d admissions, %d refusals", r.Admissions, r.Refusals)
+			}
 			if c.name == "whoever's" { // their levels are not known: nobody was admitted by them
 				r.expect("unknown", r.Unknown, "5 different_holder   level")
 				return
@@ -197,6 +200,22 @@ func TestReplayOfTwoPasses(t *testing.T) {
 			r.expect("unknown", r.Unknown, c.unknown...)
 		})
 	}
+}
+
+// Where a pass could be either of a rule's two, nobody can tell what the rule wanted of it.
+func TestReplayOfTwoPassesOfOneKind(t *testing.T) {
+	const two = "accept:\n  - name: both\n    all:\n      - {kind: health, issuers: [arena], level: [green]}\n      - {kind: health, issuers: [arena], level: [blue]}\n"
+	o := plainOperator(t)
+	o.write(two, "venues", "arena.yaml")
+	o.deliver()
+	tp := &tape{t: t}
+	tp.add(believing(1))
+	first := tp.add(with(refused("health", "arena", "second_pass_needed"), func(e *client.Event) { e.Outcome = "wait" }))
+	tp.add(with(admitted("health", "arena", "both"), func(e *client.Event) { e.Of = first }))
+	o.write(strings.Replace(two, "blue", "green", 1), "venues", "arena.yaml")
+	r := &replayed{t, o.replay(tp)}
+	r.expect("refused", r.Refused)
+	r.expect("unknown", r.Unknown, "3 ok   level")
 }
 
 // A rule that is as it was says what it said: of two passes in an outage, and of one that no rule took.
