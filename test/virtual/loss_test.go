@@ -35,6 +35,7 @@ func TestKioskOf1970(t *testing.T) {
 	at := send(t, m, ticket)
 	end = waitLog(t, m, "outcome=admit reason=ok", end)
 	edge(t, m, "relay0", false, edge(t, m, "relay0", true, at).At)
+	must(t, m.Lines.WaitLevel(within(t, patience), "green0", false)) // the last line of an admission
 	wantRefused(t, m, f.expired(t), "expired", end)
 	must(t, m.Kill())
 
