@@ -5,48 +5,25 @@ package cache
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
-)
 
-// Link is the chain's hash at one event: SHA-256 over a fixed word, the ledger's id, the hash at the event before (zeros
-// before the first), the event's number and its bytes. Whoever changes, drops, adds or moves an event changes every link
-// from there on; whoever holds one link of a ledger can tell.
-type Link [sha256.Size]byte
+	"gatehouse/fleet"
+)
 
 // ErrChain: an event is not the one that was recorded. Somebody changed the ledger's file; keep it, and find out who.
 var ErrChain = errors.New("cache: the chain of events is broken")
 
-// chainWord keeps these hashes apart from all others.
-const chainWord = "gatehouse event 1"
-
-// next is the link of the event that follows the one whose link is given.
-func (l *Ledger) next(before Link, seq uint64, body []byte) Link {
-	return nextLink(l.id, before, seq, body)
-}
-
-func nextLink(id [16]byte, before Link, seq uint64, body []byte) (link Link) {
-	h := sha256.New()
-	h.Write([]byte(chainWord))
-	h.Write(id[:])
-	h.Write(before[:])
-	h.Write(binary.BigEndian.AppendUint64(nil, seq))
-	h.Write(body)
-	h.Sum(link[:0])
-	return link
-}
-
 // splitEvent takes a stored event apart: link, then body.
-func splitEvent(key, sealed []byte) (link Link, body []byte, err error) {
+func splitEvent(key, sealed []byte) (link fleet.Link, body []byte, err error) {
 	value, err := unseal(key, sealed)
 	if err != nil || len(key) != 8 || len(value) < len(link) {
 		return link, nil, errEvent
 	}
-	return Link(value), value[len(link):], nil
+	return fleet.Link(value), value[len(link):], nil
 }
 
 // chunk is how many events are checked in one read transaction: a longer one would hold a writer up that has to grow
@@ -55,8 +32,8 @@ const chunk = 1024
 
 // Chain is the events of a ledger that are kept, each of them the one that was recorded.
 type Chain struct {
-	First, Last uint64 // numbers; First is Last+1 where there is none
-	Link        Link   // at Last
+	First, Last uint64     // numbers; First is Last+1 where there is none
+	Link        fleet.Link // at Last
 }
 
 // CheckChain follows the chain from the first event that is kept, and the hash that was kept of those before it, to the
@@ -84,7 +61,7 @@ func (l *Ledger) CheckChain(ctx context.Context) (Chain, error) {
 					return l.file.damaged(err)
 				}
 				seq := binary.BigEndian.Uint64(key)
-				if seq != at.last+1 || is != l.next(at.link, seq, body) {
+				if seq != at.last+1 || is != at.link.Next(l.id, seq, body) {
 					return fmt.Errorf("%w at event %d", ErrChain, at.last+1)
 				}
 				at.last, at.link = seq, is

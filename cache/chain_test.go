@@ -15,6 +15,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"gatehouse/entry"
+	"gatehouse/fleet"
 )
 
 // chained makes a ledger with events and returns it with its path.
@@ -37,7 +38,7 @@ func chained(t *testing.T, events int) (*Ledger, string) {
 func TestChain(t *testing.T) {
 	l, path := chained(t, 3)
 	three, err := l.CheckChain(t.Context())
-	if err != nil || three.First != 1 || three.Last != 3 || three.Link == (Link{}) {
+	if err != nil || three.First != 1 || three.Last != 3 || three.Link == (fleet.Link{}) {
 		t.Fatalf("%+v, %v", three, err)
 	}
 	if err := l.Close(); err != nil {

@@ -93,7 +93,7 @@ func (l *Ledger) appendEvent(tx *bbolt.Tx, body []byte) (uint64, error) {
 			return 0, l.file.damaged(err)
 		}
 	}
-	link := l.next(before, seq, body)
+	link := before.Next(l.id, seq, body)
 	sealed := seal(key, slices.Concat(link[:], body))
 	t.bytes += kept(key, sealed)
 	if err := t.write(tx); err != nil {

@@ -56,7 +56,7 @@ type floorRecord struct {
 	Marks    []fleet.Mark `cbor:"6,keyasint,omitempty"`
 	Pin      fleet.Digest `cbor:"7,keyasint,omitempty"` // of the root under which the marks are
 	Last     uint64       `cbor:"8,keyasint,omitempty"` // event of the ledger
-	Link     Link         `cbor:"9,keyasint,omitempty"` // at Last
+	Link     fleet.Link   `cbor:"9,keyasint,omitempty"` // at Last
 }
 
 const maxFloor = 1 << 20
@@ -157,9 +157,9 @@ type Believed struct {
 
 // Kept is a ledger up to one event. Ledger.Kept tells it.
 type Kept struct {
-	ID   string // zero: the floor keeps what it has
-	Last uint64 // number of the event, 0 for none
-	Link Link   // the chain's hash there
+	ID   string     // zero: the floor keeps what it has
+	Last uint64     // number of the event, 0 for none
+	Link fleet.Link // the chain's hash there
 }
 
 // Raise notes what is believed and kept, and writes it with the time that passed. The time falls only where the keys for

@@ -89,7 +89,7 @@ func TestFloorBeginsAtTheBuild(t *testing.T) {
 func TestFloorKeepsMarksAndLedger(t *testing.T) {
 	path, boot := filepath.Join(t.TempDir(), "floor"), &testBoot{Boot{ID: "one"}}
 	marks := []fleet.Mark{{Kind: fleet.KindHead, Scope: "arena", Version: 7, Digest: fleet.DigestOf([]byte("head"))}}
-	pin, kept := fleet.DigestOf([]byte("root")), Kept{ID: "abcd", Last: 9, Link: Link{1, 2, 3}}
+	pin, kept := fleet.DigestOf([]byte("root")), Kept{ID: "abcd", Last: 9, Link: fleet.Link{1, 2, 3}}
 	f := openFloor(t, path, boot)
 	if err := f.Raise(Believed{Signed: morning, Pin: pin, Marks: marks}, kept); err != nil {
 		t.Fatal(err)

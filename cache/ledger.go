@@ -7,7 +7,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"gatehouse/entry"
+	"gatehouse/fleet"
 )
 
 // The buckets of ledger.db. Every value is sealed.
@@ -59,11 +59,13 @@ type LedgerOptions struct {
 // reservation that its caller did not wait for, and no other write is lost by a caller who leaves.
 type Ledger struct {
 	file      *file
-	id        [16]byte
+	id        fleet.LedgerID
 	recovered int
 	commits   atomic.Uint64
 	pending   atomic.Int64
 	durable   atomic.Pointer[Kept] // nil where the newest event cannot be read
+	receipt   atomic.Pointer[fleet.Receipt]
+	saved     atomic.Uint64 // number of the receipt that is written down
 
 	mu     sync.RWMutex // held to send on jobs, and to close it
 	jobs   chan *job
@@ -93,7 +95,7 @@ func OpenLedger(path string, o LedgerOptions) (*Ledger, error) {
 	}
 	l := &Ledger{file: f, jobs: make(chan *job, queued)}
 	rand.Read(l.sweep.pass[:]) // a kiosk that is started often looks at other uses each time
-	if err := errors.Join(l.check(), l.recover(o.At)); err != nil {
+	if err := errors.Join(l.check(), l.loadReceipt(), l.recover(o.At)); err != nil {
 		f.close()
 		return nil, err
 	}
@@ -224,7 +226,7 @@ func (l *Ledger) InPlace() error {
 }
 
 // ID is the ledger's random identity, part of the identity of each of its events, in hex.
-func (l *Ledger) ID() string { return hex.EncodeToString(l.id[:]) }
+func (l *Ledger) ID() string { return l.id.String() }
 
 // Recovered is how many reservations OpenLedger found open and committed as unknown.
 func (l *Ledger) Recovered() int { return l.recovered }

@@ -17,6 +17,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"gatehouse/entry"
+	"gatehouse/fleet"
 )
 
 // steps lead a database of each kind from schema 1 to the present one, in order: the first from 1 to 2, and so on.
@@ -150,7 +151,7 @@ func countEvents(f *file, tx *bbolt.Tx) error {
 		return nil
 	})
 	if err == nil && bare {
-		err = chainEvents(events, [16]byte(id))
+		err = chainEvents(events, fleet.LedgerID(id))
 	}
 	if err != nil {
 		return err
@@ -175,8 +176,8 @@ func isBare(value []byte) bool {
 }
 
 // chainEvents gives every event its link anew.
-func chainEvents(events *bbolt.Bucket, id [16]byte) error {
-	var link Link
+func chainEvents(events *bbolt.Bucket, id fleet.LedgerID) error {
+	var link fleet.Link
 	for seq := uint64(1); seq <= events.Sequence(); seq++ {
 		key := eventKey(seq)
 		value, err := unseal(key, events.Get(key))
@@ -187,7 +188,7 @@ func chainEvents(events *bbolt.Bucket, id [16]byte) error {
 		if !isBare(value) {
 			body = body[min(len(link), len(body)):]
 		}
-		link = nextLink(id, link, seq, body)
+		link = link.Next(id, seq, body)
 		if err := events.Put(key, seal(key, slices.Concat(link[:], body))); err != nil {
 			return err
 		}

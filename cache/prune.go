@@ -170,7 +170,7 @@ func (l *Ledger) endOfBatch(tx *bbolt.Tx, t tail, to uint64) (tail, error) {
 			return t, l.file.damaged(err)
 		}
 		seq := binary.BigEndian.Uint64(key)
-		if seq != t.last+1 || link != l.next(t.link, seq, body) {
+		if seq != t.last+1 || link != t.link.Next(l.id, seq, body) {
 			return t, fmt.Errorf("%w at event %d", ErrChain, t.last+1)
 		}
 		t.last, t.link = seq, link

@@ -7,16 +7,18 @@ import (
 	"encoding/binary"
 
 	"go.etcd.io/bbolt"
+
+	"gatehouse/fleet"
 )
 
 // tail is the end of the chain that was pruned, and how much is kept beyond it. It is one sealed value of the head.
 type tail struct {
-	last  uint64 // number of the newest event that was pruned, 0 for none
-	link  Link   // at last
-	bytes uint64 // of the kept events, keys and seals included and what pages waste not
+	last  uint64     // number of the newest event that was pruned, 0 for none
+	link  fleet.Link // at last
+	bytes uint64     // of the kept events, keys and seals included and what pages waste not
 }
 
-const tailSize = 8 + len(Link{}) + 8
+const tailSize = 8 + len(fleet.Link{}) + 8
 
 func readTail(tx *bbolt.Tx) (t tail, err error) {
 	b, err := unseal(metaTail, tx.Bucket(metaBucket).Get(metaTail))
@@ -24,7 +26,7 @@ func readTail(tx *bbolt.Tx) (t tail, err error) {
 		return t, errSeal
 	}
 	t.last = binary.BigEndian.Uint64(b)
-	t.link = Link(b[8:])
+	t.link = fleet.Link(b[8:])
 	t.bytes = binary.BigEndian.Uint64(b[tailSize-8:])
 	return t, nil
 }

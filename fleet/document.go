@@ -63,19 +63,27 @@ func ParseDocument(raw []byte) (Document, error) {
 	if len(raw) > maxDocument {
 		return Document{}, fmt.Errorf("%w: a document of %d bytes; at most %d are read", ErrMalformed, len(raw), maxDocument)
 	}
-	var e envelope
-	if err := decodeStrict(raw, &e); err != nil {
+	e, err := readEnvelope(raw)
+	if err != nil {
 		return Document{}, err
 	}
+	return newDocument(bytes.Clone(raw), e)
+}
+
+// readEnvelope checks form and bounds of what carries signatures.
+func readEnvelope(raw []byte) (e envelope, err error) {
+	if err := decodeStrict(raw, &e); err != nil {
+		return e, err
+	}
 	if len(e.Signatures) > maxSignatures {
-		return Document{}, fmt.Errorf("%w: a document with %d signatures; at most %d are read", ErrMalformed, len(e.Signatures), maxSignatures)
+		return e, fmt.Errorf("%w: %d signatures; at most %d are read", ErrMalformed, len(e.Signatures), maxSignatures)
 	}
 	for _, s := range e.Signatures {
 		if len(s) > maxSignature {
-			return Document{}, fmt.Errorf("%w: a signature of %d bytes; at most %d are read", ErrMalformed, len(s), maxSignature)
+			return e, fmt.Errorf("%w: a signature of %d bytes; at most %d are read", ErrMalformed, len(s), maxSignature)
 		}
 	}
-	return newDocument(bytes.Clone(raw), e)
+	return e, nil
 }
 
 func newDocument(raw []byte, e envelope) (Document, error) {

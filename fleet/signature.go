@@ -75,10 +75,12 @@ func (k SigningKey) ID() KeyID { return k.id }
 // Public is the key's public half.
 func (k SigningKey) Public() ed25519.PublicKey { return k.public }
 
-// external is the external_aad of every signature: it ties it to this protocol, kind and scope.
-func (s *statement) external() ([]byte, error) {
-	return encMode.Marshal([]string{"gatehouse/1", string(s.Kind), string(s.Scope)})
+// externalOf is the external_aad of every signature: it ties it to this protocol, kind and scope.
+func externalOf(kind string, scope Scope) ([]byte, error) {
+	return encMode.Marshal([]string{"gatehouse/1", kind, string(scope)})
 }
+
+func (s *statement) external() ([]byte, error) { return externalOf(string(s.Kind), s.Scope) }
 
 // Sign makes a document and signs it with each of the keys. It is the operator's half and a test's: it checks form,
 // not sense, so that what a kiosk must refuse can be made as well. body is encoded as deterministic CBOR; issued is cut to
@@ -109,19 +111,24 @@ func sign(s statement, payload []byte, signatures [][]byte, keys []SigningKey) (
 	if err != nil {
 		return Document{}, fmt.Errorf("fleet: sign %s of %s: %w", s.Kind, s.Scope, err)
 	}
-	e := envelope{Payload: payload, Signatures: append([][]byte{}, signatures...)}
-	for _, k := range keys {
-		sig, err := signOne(k, payload, external)
-		if err != nil {
-			return Document{}, fmt.Errorf("fleet: sign %s of %s with key %s: %w", s.Kind, s.Scope, k.id, err)
-		}
-		e.Signatures = append(e.Signatures, sig)
-	}
-	raw, err := encMode.Marshal(e)
+	raw, err := envelope{Payload: payload, Signatures: signatures}.sign(external, keys)
 	if err != nil {
 		return Document{}, fmt.Errorf("fleet: sign %s of %s: %w", s.Kind, s.Scope, err)
 	}
 	return ParseDocument(raw)
+}
+
+// sign adds signatures and returns the envelope as it travels.
+func (e envelope) sign(external []byte, keys []SigningKey) ([]byte, error) {
+	e.Signatures = append([][]byte{}, e.Signatures...)
+	for _, k := range keys {
+		sig, err := signOne(k, e.Payload, external)
+		if err != nil {
+			return nil, fmt.Errorf("with key %s: %w", k.id, err)
+		}
+		e.Signatures = append(e.Signatures, sig)
+	}
+	return encMode.Marshal(e)
 }
 
 func signOne(k SigningKey, payload, external []byte) ([]byte, error) {
@@ -144,34 +151,39 @@ func protectedHeader(id KeyID) cose.ProtectedHeader {
 	return cose.ProtectedHeader{cose.HeaderLabelAlgorithm: cose.AlgorithmEdDSA, cose.HeaderLabelKeyID: id[:]}
 }
 
-// countSigners counts the distinct keys of a role that signed the document while they were valid. A signature that is
-// not ours to judge, or is not good, counts for nothing; it cannot spoil the others, for the envelope is not signed.
-func (d Document) countSigners(keys map[KeyID]RootKey, role Role) int {
-	external, err := d.said.external()
-	if err != nil {
-		return 0
-	}
+// countSigners counts the distinct keys of a role that signed while they were valid. A signature that is not ours to
+// judge, or is not good, counts for nothing; it cannot spoil the others, for the envelope is not signed.
+func (e envelope) countSigners(external []byte, issued uint64, keys map[KeyID]RootKey, role Role) int {
 	signed := map[KeyID]bool{}
-	for _, raw := range d.signatures {
+	for _, raw := range e.Signatures {
 		id, m, ok := readSignature(raw)
 		key, known := keys[id]
-		if !ok || !known || signed[id] || !role.has(id) || !key.validAt(d.said.Issued) {
+		if !ok || !known || signed[id] || !role.has(id) || !key.validAt(issued) {
 			continue
 		}
-		if d.goodSignature(m, key.Public, external) {
+		if e.goodSignature(m, key.Public, external) {
 			signed[id] = true
 		}
 	}
 	return len(signed)
 }
 
-func (d Document) goodSignature(m *cose.UntaggedSign1Message, public, external []byte) bool {
+func (e envelope) goodSignature(m *cose.UntaggedSign1Message, public, external []byte) bool {
 	v, err := cose.NewVerifier(cose.AlgorithmEdDSA, ed25519.PublicKey(public))
 	if err != nil {
 		return false
 	}
-	m.Payload = d.payload
+	m.Payload = e.Payload
 	return m.Verify(external, v) == nil
+}
+
+// countSigners counts the distinct keys of a role that signed the document while they were valid.
+func (d Document) countSigners(keys map[KeyID]RootKey, role Role) int {
+	external, err := d.said.external()
+	if err != nil {
+		return 0
+	}
+	return envelope{d.payload, d.signatures}.countSigners(external, d.said.Issued, keys, role)
 }
 
 // readSignature takes a detached signature only in the one form that signOne writes: algorithm and key in the
