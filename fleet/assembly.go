@@ -21,7 +21,7 @@ type assembly struct {
 	verifiedHead
 	documents map[name]Document
 	lists     map[string]*RevocationList // by issuer
-	missing   []string                   // what the head names and is not here
+	missing   Missing
 }
 
 // openHeads returns the venue's verified heads, newest first, and refuses an older one.
@@ -101,7 +101,7 @@ func (o *opening) assemble(h verifiedHead) (*assembly, error) {
 // placeRoot makes sure that the chain is as long as the head says, so that a new root cannot be kept from a kiosk.
 func (o *opening) placeRoot(a *assembly, e Entry) error {
 	if e.Version > o.root().doc.Version() {
-		a.missing = append(a.missing, e.String())
+		a.missing.Documents = append(a.missing.Documents, e)
 		return nil
 	}
 	for _, r := range o.chain {
@@ -118,7 +118,7 @@ func (o *opening) place(a *assembly, e Entry) error {
 	}
 	c := o.find(e.name(), e.Digest)
 	if c == nil {
-		a.missing = append(a.missing, e.String())
+		a.missing.Documents = append(a.missing.Documents, e)
 		return nil
 	}
 	d, err := o.believe(c)
@@ -143,13 +143,13 @@ func (o *opening) openList(a *assembly, d Document) (*RevocationList, error) {
 	if err != nil {
 		return nil, err
 	}
-	look := func(b *Base, check func(blob []byte) error) error {
+	look := func(b *Base, size uint64, check func(blob []byte) error) error {
 		if b == nil || o.held[b.Digest] {
 			return nil
 		}
 		blob, ok := o.blob(b.Digest)
 		if !ok {
-			a.missing = append(a.missing, fmt.Sprintf("%s: the blob %s", d, b.Digest))
+			a.missing.Blobs = append(a.missing.Blobs, MissingBlob{Of: d.String(), Base: *b, Size: size})
 			return nil
 		}
 		if err := check(blob); err != nil {
@@ -157,9 +157,9 @@ func (o *opening) openList(a *assembly, d Document) (*RevocationList, error) {
 		}
 		return nil
 	}
-	err = look(l.Base, l.Base.checkBlob)
+	err = look(l.Base, l.Base.idBytes(), l.Base.checkBlob)
 	for i := range l.Lists {
-		err = errors.Join(err, look(l.Lists[i].Base, l.Lists[i].checkBlob))
+		err = errors.Join(err, look(l.Lists[i].Base, l.Lists[i].Base.bitBytes(), l.Lists[i].checkBlob))
 	}
 	return l, err
 }
@@ -192,13 +192,13 @@ func (o *opening) checkBrought(newest *assembly) error {
 // fallBack returns the newest assembly that is whole. Heads before the newest are stored ones: one that can no longer be
 // put in force, since a later one was, is passed over.
 func (o *opening) fallBack(newest *assembly, heads []verifiedHead) (*assembly, error) {
-	if len(newest.missing) == 0 {
+	if newest.missing.none() {
 		return newest, nil
 	}
 	var first error
 	for _, h := range heads[1:] {
 		a, err := o.assemble(h)
-		if err == nil && len(a.missing) == 0 {
+		if err == nil && a.missing.none() {
 			return a, nil
 		}
 		first = cmp.Or(first, err)
@@ -206,5 +206,5 @@ func (o *opening) fallBack(newest *assembly, heads []verifiedHead) (*assembly, e
 	if first != nil {
 		return nil, first
 	}
-	return nil, fmt.Errorf("%w: %s names what is not here: %s: import a whole bundle", ErrIncomplete, newest.doc, newest.missing)
+	return nil, &IncompleteError{Head: newest.doc.String(), Missing: newest.missing}
 }

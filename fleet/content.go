@@ -15,7 +15,7 @@ import (
 
 // update reads what is to be in force and puts the state of belief together.
 func (o *opening) update(newest, a *assembly, heads []verifiedHead) (*Update, error) {
-	u := &Update{root: o.root().root, head: a.head, headRoot: o.headRoot}
+	u := &Update{root: o.root().root, head: a.head, headRoot: o.headRoot, missing: newest.missing}
 	if err := o.openIssuers(u, a); err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (o *opening) terms(p *entry.Policy, newest, a *assembly) (*entry.Terms, err
 	}
 	t := &entry.Terms{
 		Venue: o.known.Place.Venue, Kiosk: o.known.Place.Kiosk,
-		Policy: p, Zone: zone, Incomplete: newest.missing,
+		Policy: p, Zone: zone, Incomplete: newest.missing.texts(),
 	}
 	for issuer, since := range newest.head.Down {
 		if t.Down == nil {

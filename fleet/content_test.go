@@ -196,7 +196,7 @@ func TestRevocationBase(t *testing.T) {
 	b.Blobs = [][]byte{[]byte("of no use"), blob}
 	u, k := m.open(m.known(), b)
 	r := u.Revocations()[0]
-	if !bytes.Equal(r.Blob, blob) || *r.Base != *base || !bytes.Equal(r.Overlay.Add, add) || r.Version != 2 {
+	if !bytes.Equal(r.Blob, blob) || !reflect.DeepEqual(r.Base, base) || !bytes.Equal(r.Overlay.Add, add) || r.Version != 2 {
 		t.Errorf("revocations %+v", r)
 	}
 	k.Blobs = []fleet.Digest{base.Digest}

@@ -33,12 +33,6 @@ type RevocationList struct {
 	Lists  []StatusList `cbor:"lists,omitempty"`
 }
 
-// Base names a blob: of a hash set, sorted distinct ids of 8 bytes, one after the other.
-type Base struct {
-	Digest Digest `cbor:"digest"`
-	Count  uint64 `cbor:"count"`
-}
-
 // Delta changes what the base and the deltas before it say: ids are removed, then ids are added. Both are sorted distinct
 // ids of 8 bytes, one after the other.
 type Delta struct {
@@ -124,6 +118,9 @@ func (l *RevocationList) Inline() (n int) {
 }
 
 func (l *RevocationList) check() error {
+	if err := l.Base.check(l.Base.idBytes()); err != nil {
+		return err
+	}
 	for _, delta := range l.Deltas {
 		if err := errors.Join(checkIDs(delta.Add), checkIDs(delta.Remove)); err != nil {
 			return err
@@ -144,12 +141,4 @@ func (l *RevocationList) check() error {
 		return fmt.Errorf("%w: %d bytes of ids and flips within; at most %d are allowed", ErrMalformed, inline, MaxInline)
 	}
 	return nil
-}
-
-// checkBlob makes sure that a blob, found by its digest, is the hash set that the manifest says.
-func (b *Base) checkBlob(blob []byte) error {
-	if uint64(len(blob)) != b.Count*RevocationSize || b.Count > maxBundle {
-		return fmt.Errorf("%w: a base of %d ids in %d bytes", ErrMalformed, b.Count, len(blob))
-	}
-	return checkIDs(blob)
 }

@@ -55,6 +55,9 @@ func (l *StatusList) check() error {
 	case l.Base != nil && (l.Base.Count == 0 || l.Base.Count > l.Size):
 		return fmt.Errorf("%w: the status list %q of %d entries has a base of %d", ErrMalformed, l.URI, l.Size, l.Base.Count)
 	}
+	if err := l.Base.check(l.Base.bitBytes()); err != nil {
+		return err
+	}
 	next := uint64(0)
 	for b := l.Flips; len(b) > 0; {
 		gap, n := binary.Uvarint(b)
@@ -81,7 +84,7 @@ func (l *StatusList) flipped() (indexes []uint32) {
 // checkBlob makes sure that a blob, found by its digest, is the bits that the list says.
 func (l *StatusList) checkBlob(blob []byte) error {
 	used := l.Base.Count % 8
-	if uint64(len(blob)) != (l.Base.Count+7)/8 || used != 0 && blob[len(blob)-1]>>used != 0 {
+	if uint64(len(blob)) != l.Base.bitBytes() || used != 0 && blob[len(blob)-1]>>used != 0 {
 		return fmt.Errorf("%w: the status list %q: a base of %d entries in %d bytes", ErrMalformed, l.URI, l.Base.Count, len(blob))
 	}
 	return nil

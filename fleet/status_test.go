@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -36,7 +37,7 @@ func TestStatusList(t *testing.T) {
 	if len(lists) != 2 || lists[0].URI != "a" || lists[0].Blob != nil || lists[0].Flipped != nil {
 		t.Fatalf("lists %+v", lists)
 	}
-	if l := lists[1]; !bytes.Equal(l.Blob, bits) || *l.Base != *base || l.Size != 300 || !slices.Equal(l.Flipped, []uint32{0, 7, 128, 299}) {
+	if l := lists[1]; !bytes.Equal(l.Blob, bits) || !reflect.DeepEqual(l.Base, base) || l.Size != 300 || !slices.Equal(l.Flipped, []uint32{0, 7, 128, 299}) {
 		t.Errorf("list %+v", l)
 	}
 	k.Blobs = []fleet.Digest{base.Digest}

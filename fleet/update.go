@@ -48,6 +48,7 @@ type Update struct {
 	changed     []string
 
 	headRoot uint64
+	missing  Missing
 }
 
 // RevocationUpdate is one issuer's revocations in force.
@@ -104,6 +105,9 @@ func (u *Update) Revocations() []RevocationUpdate { return slices.Clone(u.revoca
 // HeadRoot is the version of the root that has replaced the keys of the heads known before, so that no signed time of
 // theirs counts any more; 0 where they stand.
 func (u *Update) HeadRoot() uint64 { return u.headRoot }
+
+// Missing is what a newer head names and is not here yet.
+func (u *Update) Missing() Missing { return u.missing }
 
 // Changed names what is in force now and was not before ("config of arena, version 3"), for a log and an event.
 func (u *Update) Changed() []string { return slices.Clone(u.changed) }

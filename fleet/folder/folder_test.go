@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -215,7 +216,7 @@ func TestManyRevocations(t *testing.T) {
 	check(t, os.WriteFile(o.path("revoked", "arena.txt"), bytes.Replace(text, []byte(id(7)+"\n"), nil, 1), 0o600))
 	r = o.deliver().Revocations()[0]
 	add, remove := fleet.RevocationID(id(5000)), fleet.RevocationID(id(7))
-	if *r.Base != base || !bytes.Equal(r.Overlay.Add, add[:]) || !bytes.Equal(r.Overlay.Remove, remove[:]) {
+	if !reflect.DeepEqual(*r.Base, base) || !bytes.Equal(r.Overlay.Add, add[:]) || !bytes.Equal(r.Overlay.Remove, remove[:]) {
 		t.Errorf("base %+v, deltas %v", r.Base, r.Overlay)
 	}
 }

@@ -105,7 +105,7 @@ func (now *revoked) anew() (list fleet.RevocationList, blobs [][]byte) {
 			return nil
 		}
 		blobs = append(blobs, blob)
-		return &fleet.Base{Digest: fleet.DigestOf(blob), Count: uint64(count)}
+		return fleet.BaseOf(blob, uint64(count))
 	}
 	list.Base = base(now.ids.without(nil), len(now.ids))
 	for i, l := range now.lists {

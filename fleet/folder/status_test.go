@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -84,7 +85,7 @@ func TestManyRevokedPlaces(t *testing.T) {
 	text, err := os.ReadFile(o.path("revoked", "arena.txt"))
 	check(t, err)
 	o.write(strings.Replace(string(text), ids[7]+"\n", "", 1), "revoked", "arena.txt")
-	if l = o.deliver().Revocations()[0].Lists[0]; *l.Base != base || !slices.Equal(l.Flipped, []uint32{7, 2999}) {
+	if l = o.deliver().Revocations()[0].Lists[0]; !reflect.DeepEqual(*l.Base, base) || !slices.Equal(l.Flipped, []uint32{7, 2999}) {
 		t.Errorf("list %+v", l)
 	}
 }
