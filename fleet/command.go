@@ -16,6 +16,18 @@ type Nonce [16]byte
 // String gives 32 hexadecimal digits.
 func (n Nonce) String() string { return hex.EncodeToString(n[:]) }
 
+// MarshalText gives 32 hexadecimal digits.
+func (n Nonce) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads 32 hexadecimal digits.
+func (n *Nonce) UnmarshalText(text []byte) error {
+	if b, err := hex.DecodeString(string(text)); err == nil && len(b) == len(n) {
+		copy(n[:], b)
+		return nil
+	}
+	return fmt.Errorf("%w: %q is not 32 hexadecimal digits", ErrMalformed, text)
+}
+
 // Action is what a command orders.
 type Action string
 

@@ -50,7 +50,9 @@ func down(p fleet.Place, leaf string) string {
 }
 
 // up is a topic of messages from one kiosk.
-func up(p fleet.Place, leaf string) string { return topicRoot + p.Venue + "/" + p.Kiosk + "/up/" + leaf }
+func up(p fleet.Place, leaf string) string {
+	return topicRoot + p.Venue + "/" + p.Kiosk + "/up/" + leaf
+}
 
 // filters are what a kiosk subscribes to.
 func filters(p fleet.Place) []string {

@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package syncer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gatehouse/fleet"
+)
+
+const (
+	blockWindow = 4                // blocks under way
+	blockMost   = 10 * time.Second // then they are asked for again
+)
+
+// fetching is which blob is on its way. One at a time.
+type fetching struct {
+	wanted []fleet.MissingBlob
+	asked  map[uint32]bool
+	due    time.Time
+}
+
+// want takes what the newest head waits for. A blob without blocks comes in a bundle only.
+func (f *fetching) want(m fleet.Missing) {
+	var wanted []fleet.MissingBlob
+	for _, b := range m.Blobs {
+		if len(b.Base.Blocks) > 0 {
+			wanted = append(wanted, b)
+		}
+	}
+	if len(wanted) == 0 || len(f.wanted) == 0 || wanted[0].Base.Digest != f.wanted[0].Base.Digest {
+		f.asked, f.due = nil, time.Time{}
+	}
+	f.wanted = wanted
+}
+
+// askForBlocks asks for the next blocks where there is room.
+func (s *session) askForBlocks(ctx context.Context, now time.Time) error {
+	f := &s.fetching
+	if len(f.wanted) == 0 || len(f.asked) > 0 && now.Before(f.due) {
+		return nil
+	}
+	b := f.wanted[0]
+	lacks, err := s.blobs.Lacks(b, blockWindow)
+	if err != nil {
+		return s.giveUp(err)
+	}
+	if len(lacks) == 0 {
+		return s.finish(ctx, b)
+	}
+	f.asked, f.due = map[uint32]bool{}, now.Add(blockMost)
+	for _, i := range lacks {
+		f.asked[i] = true
+	}
+	s.publish(leafWant, false, 1, Want{Digest: b.Base.Digest, Blocks: lacks}.Encode())
+	return nil
+}
+
+// takeBlock keeps a block that is what the manifest says, and asks for more with the last that was under way.
+func (s *session) takeBlock(ctx context.Context, raw []byte) error {
+	b, err := ReadBlock(raw)
+	if err != nil {
+		return err
+	}
+	f := &s.fetching
+	if len(f.wanted) == 0 || f.wanted[0].Base.Digest != b.Digest || !f.asked[b.Index] {
+		return nil // late, or never asked for
+	}
+	want := f.wanted[0]
+	if uint64(b.Index) >= uint64(len(want.Base.Blocks)) || fleet.DigestOf(b.Data) != want.Base.Blocks[b.Index] {
+		return fmt.Errorf("%w: block %d of %s is not what was signed", ErrWire, b.Index, b.Digest)
+	}
+	if err := s.blobs.Put(want, b.Index, b.Data); err != nil {
+		return s.giveUp(err)
+	}
+	delete(f.asked, b.Index)
+	return nil
+}
+
+// finish offers the whole blob with the documents.
+func (s *session) finish(ctx context.Context, b fleet.MissingBlob) error {
+	blob, err := s.blobs.Take(b)
+	if err != nil {
+		return s.giveUp(err)
+	}
+	s.fetching = fetching{}
+	s.offerDocuments(ctx, [][]byte{blob})
+	return nil
+}
+
+// giveUp leaves the blob until the next offer: the disk is full, or fails.
+func (s *session) giveUp(err error) error {
+	s.fetching = fetching{}
+	s.cfg.Log.Warn("blob not kept", "err", err)
+	return nil
+}

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package syncer
+
+import (
+	"strings"
+
+	"gatehouse/fleet"
+)
+
+// inboxed is how many messages may wait. What a full inbox drops is asked for again: receipts and blocks by a time-out,
+// documents by the next subscription, a command by whoever sent it.
+const inboxed = 64
+
+// message is one that arrived, for its kiosk or of its status.
+type message struct {
+	leaf    string
+	payload []byte
+}
+
+// inbox takes what the library delivers and never makes it wait.
+type inbox struct {
+	place    fleet.Place
+	heap     *heap
+	refused  func(topic string, err error)
+	news     chan struct{} // documents arrived
+	messages chan message
+}
+
+func newInbox(p fleet.Place, h *heap, refused func(string, error)) *inbox {
+	return &inbox{place: p, heap: h, refused: refused, news: make(chan struct{}, 1), messages: make(chan message, inboxed)}
+}
+
+func (i *inbox) put(topic string, payload []byte) {
+	if carriesDocuments(i.place, topic) {
+		docs, err := readDocuments(topic, payload)
+		if err != nil {
+			i.refused(topic, err)
+			return
+		}
+		if i.heap.add(topic, docs...) {
+			select {
+			case i.news <- struct{}{}:
+			default:
+			}
+		}
+		return
+	}
+	leaf, ok := strings.CutPrefix(topic, down(i.place, ""))
+	if !ok && topic == up(i.place, leafStatus) {
+		leaf, ok = leafStatus, true
+	}
+	if !ok {
+		return
+	}
+	select {
+	case i.messages <- message{leaf, payload}:
+	default:
+	}
+}

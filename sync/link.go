@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package syncer
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+// Pauses between connections. A whole fleet loses its broker at one moment and must not come back at one: each pause is
+// drawn from nothing to a bound that doubles.
+const (
+	firstPause = 2 * time.Second
+	mostPause  = 5 * time.Minute
+	// A connection that stood for so long was a good one: the next pauses begin anew.
+	goodFor = time.Minute
+)
+
+const (
+	connectMost = 30 * time.Second
+	keepAlive   = 60 * time.Second
+	pingMost    = 15 * time.Second
+)
+
+// Why a connection ended.
+var (
+	ErrSubscribe = errors.New("sync: the broker refuses a subscription; look at its access list")
+	ErrSilent    = errors.New("sync: the broker does not answer any more")
+	ErrLost      = errors.New("sync: the connection was lost")
+)
+
+// Run keeps the kiosk joined to its fleet until ctx ends. It returns nothing but that: what fails is told to
+// Config.State and tried again.
+func (c *Client) Run(ctx context.Context) {
+	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), hashOf(c.cfg.Place.String())))
+	for attempt := 0; ; attempt++ {
+		began := time.Now()
+		err := c.connect(ctx, c.cfg.Brokers[attempt%len(c.cfg.Brokers)])
+		if ctx.Err() != nil {
+			return
+		}
+		c.cfg.State(err)
+		if time.Since(began) > goodFor {
+			attempt = 0
+		}
+		if !rest(ctx, pause(attempt, rnd)) {
+			return
+		}
+	}
+}
+
+// pause is how long to wait before a further attempt: full jitter.
+func pause(attempt int, rnd *rand.Rand) time.Duration {
+	bound := mostPause
+	if attempt < 16 {
+		bound = min(bound, firstPause<<attempt)
+	}
+	return time.Duration(rnd.Int64N(int64(bound)))
+}
+
+func hashOf(s string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(s))
+	return h.Sum64()
+}
+
+// rest waits, and tells whether ctx goes on.
+func rest(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// connect makes one connection with a client of its own, and works on it until it ends.
+func (c *Client) connect(ctx context.Context, broker string) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := newSession(c)
+	link := mqtt.NewClient(c.options(ctx, broker, s))
+	defer link.Disconnect(0)
+	s.link = link
+	if err := await(ctx, link.Connect(), connectMost); err != nil {
+		return fmt.Errorf("sync: %s: %w", broker, err)
+	}
+	if err := s.run(ctx); err != nil {
+		return fmt.Errorf("%s: %w", broker, err)
+	}
+	return nil
+}
+
+func (c *Client) options(ctx context.Context, broker string, s *session) *mqtt.ClientOptions {
+	o := mqtt.NewClientOptions()
+	o.Servers = []*url.URL{{Scheme: "tcp", Host: broker}} // what is dialled is ours to say, below
+	o.SetClientID(c.cfg.Place.Venue + "/" + c.cfg.Place.Kiosk)
+	o.SetProtocolVersion(4)
+	o.SetCleanSession(true)
+	o.SetAutoReconnect(false)
+	o.SetConnectRetry(false)
+	// Handlers only put a message down, so they can run in order: a goroutine for each would be memory for a flood.
+	o.SetOrderMatters(true)
+	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { s.inbox.put(m.Topic(), m.Payload()) })
+	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lose(err) })
+	o.SetConnectTimeout(connectMost)
+	o.SetKeepAlive(keepAlive)
+	o.SetPingTimeout(pingMost)
+	o.SetWriteTimeout(5 * time.Second)
+	o.SetBinaryWill(up(c.cfg.Place, leafStatus), encodeNote(s.status(false)), 1, true)
+	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return c.dial(ctx, broker) })
+	return o
+}
+
+// dial opens the connection and guards it. It ends with ctx.
+func (c *Client) dial(ctx context.Context, broker string) (net.Conn, error) {
+	d := net.Dialer{Timeout: connectMost, KeepAlive: keepAlive}
+	conn, err := d.DialContext(ctx, "tcp", broker)
+	if err != nil {
+		return nil, err
+	}
+	if c.cfg.TLS != nil {
+		secured := tls.Client(conn, c.cfg.TLS())
+		shake, cancel := context.WithTimeout(ctx, connectMost)
+		defer cancel()
+		if err := secured.HandshakeContext(shake); err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		conn = secured
+	}
+	context.AfterFunc(ctx, func() { _ = conn.Close() })
+	return &guarded{Conn: conn}, nil
+}
+
+// await waits for what the library promises, and not for ever.
+func await(ctx context.Context, t mqtt.Token, most time.Duration) error {
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-t.Done():
+		return t.Error()
+	case <-timer.C:
+		return ErrSilent
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

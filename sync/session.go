@@ -1,0 +1,237 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package syncer
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"reflect"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"gatehouse/fleet"
+)
+
+// The rhythms of a connection.
+const (
+	tick        = 250 * time.Millisecond // how soon a new event is seen
+	answerMost  = 30 * time.Second       // a broker that does not answer for so long is gone
+	beatEvery   = 40 * time.Second       // and up to twice that
+	offerEvery  = 100 * time.Millisecond // whoever floods a kiosk with documents gets no more of its time than this
+	correctMost = time.Second            // between corrections of the own status
+)
+
+// session is one connection: everything about it happens in its own goroutine.
+type session struct {
+	*Client
+	link  mqtt.Client
+	inbox *inbox
+	nonce fleet.Nonce
+	lost  chan error
+
+	sending  sending
+	fetching fetching
+	orders   orders
+
+	pending   []promise
+	beat      time.Time // when the next is due
+	offered   time.Time
+	offer     bool // documents wait to be offered
+	corrected time.Time
+	reported  Reported
+}
+
+// promise is a token that the broker has yet to fulfil.
+type promise struct {
+	token mqtt.Token
+	until time.Time
+}
+
+func newSession(c *Client) *session {
+	s := &session{Client: c, lost: make(chan error, 1)}
+	s.inbox = newInbox(c.cfg.Place, &c.heap, s.refused)
+	_, _ = rand.Read(s.nonce[:]) // never fails
+	return s
+}
+
+func (s *session) refused(topic string, err error) {
+	s.cfg.Log.Warn("message left", "topic", topic, "err", err)
+}
+
+func (s *session) lose(err error) {
+	select {
+	case s.lost <- fmt.Errorf("%w: %w", ErrLost, err):
+	default:
+	}
+}
+
+func (s *session) status(online bool) Status {
+	_, b := s.kiosk.Report()
+	return Status{Online: online, Boot: s.cfg.Boot, Nonce: s.nonce.String(), Version: s.cfg.Program, At: b.At}
+}
+
+// run works on the connection until it ends.
+func (s *session) run(ctx context.Context) error {
+	if err := s.subscribe(ctx); err != nil {
+		return err
+	}
+	s.publish(leafStatus, true, 1, encodeNote(s.status(true)))
+	s.cfg.State(nil)
+	s.offer = true // what the last connection brought may have waited for this one
+	s.sending.begin(s.outbox.Receipt())
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return s.leave()
+		case err := <-s.lost:
+			return err
+		case <-s.inbox.news:
+			s.offer = true
+		case m := <-s.inbox.messages:
+			s.take(ctx, m)
+		case <-ticker.C:
+		}
+		if err := s.work(ctx, time.Now()); err != nil {
+			return err
+		}
+	}
+}
+
+// leave says goodbye: the broker publishes the will only where nobody did.
+func (s *session) leave() error {
+	bye, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = await(bye, s.link.Publish(up(s.cfg.Place, leafStatus), 1, true, encodeNote(s.status(false))), time.Second)
+	return nil
+}
+
+// subscribe asks for all topics at QoS 0: what is retained comes again with every subscription, so a session at the broker
+// would add nothing.
+func (s *session) subscribe(ctx context.Context) error {
+	asked := map[string]byte{}
+	for _, f := range filters(s.cfg.Place) {
+		asked[f] = 0
+	}
+	token := s.link.SubscribeMultiple(asked, nil)
+	if err := await(ctx, token, answerMost); err != nil {
+		return fmt.Errorf("%w: %w", ErrSubscribe, err)
+	}
+	for filter, qos := range token.(*mqtt.SubscribeToken).Result() {
+		if qos >= 0x80 {
+			return fmt.Errorf("%w: %s", ErrSubscribe, filter)
+		}
+	}
+	return nil
+}
+
+// work does what is due.
+func (s *session) work(ctx context.Context, now time.Time) error {
+	if s.offer && now.Sub(s.offered) >= offerEvery {
+		s.offer, s.offered = false, now
+		s.offerDocuments(ctx, nil)
+	}
+	if err := errors.Join(s.sendRecords(now), s.askForBlocks(ctx, now)); err != nil {
+		return err
+	}
+	if !now.Before(s.beat) {
+		if err := s.sendBeat(now); err != nil {
+			return err
+		}
+	}
+	return s.collect(now)
+}
+
+// publish sends, and remembers what the broker owes for it.
+func (s *session) publish(leaf string, retained bool, qos byte, payload []byte) {
+	token := s.link.Publish(up(s.cfg.Place, leaf), qos, retained, payload)
+	s.pending = append(s.pending, promise{token, time.Now().Add(answerMost)})
+}
+
+// collect looks at what the broker owes.
+func (s *session) collect(now time.Time) error {
+	kept := s.pending[:0]
+	for _, p := range s.pending {
+		select {
+		case <-p.token.Done():
+			if err := p.token.Error(); err != nil {
+				return fmt.Errorf("%w: %w", ErrLost, err)
+			}
+			continue
+		default:
+		}
+		if now.After(p.until) {
+			return ErrSilent
+		}
+		kept = append(kept, p)
+	}
+	s.pending = kept
+	return nil
+}
+
+// sendBeat says how the kiosk is, and asks for its own status again: an answer shows that the broker is still there, which
+// a keep-alive over a half-open connection does not, and what is retained of us is then seen.
+func (s *session) sendBeat(now time.Time) error {
+	s.beat = now.Add(beatEvery + mrand.N(beatEvery))
+	_, b := s.kiosk.Report()
+	s.publish(leafBeat, false, 0, encodeNote(b))
+	s.pending = append(s.pending, promise{s.link.Subscribe(up(s.cfg.Place, leafStatus), 0, nil), now.Add(answerMost)})
+	s.report()
+	return nil
+}
+
+// report publishes what is in force where that has changed.
+func (s *session) report() {
+	r, _ := s.kiosk.Report()
+	if !reflect.DeepEqual(r, s.reported) {
+		s.reported = r
+		s.publish(leafReported, true, 1, encodeNote(r))
+	}
+}
+
+// take deals with a message.
+func (s *session) take(ctx context.Context, m message) {
+	var err error
+	switch m.leaf {
+	case leafReceipt:
+		err = s.takeReceipt(m.payload)
+	case leafBlock:
+		err = s.takeBlock(ctx, m.payload)
+	case leafCommand:
+		err = s.takeCommand(ctx, m.payload)
+	case leafStatus:
+		s.correct(m.payload)
+	}
+	if err != nil {
+		s.refused(m.leaf, err)
+	}
+}
+
+// correct publishes the own status where the broker has another: an old connection's will may come after a new one's
+// greeting.
+func (s *session) correct(payload []byte) {
+	var seen Status
+	if err := ReadNote(payload, &seen); err == nil && seen.Online && seen.Nonce == s.nonce.String() {
+		return
+	}
+	if now := time.Now(); now.Sub(s.corrected) >= correctMost {
+		s.corrected = now
+		s.publish(leafStatus, true, 1, encodeNote(s.status(true)))
+	}
+}
+
+// offerDocuments lets the kiosk believe what it can of what arrived.
+func (s *session) offerDocuments(ctx context.Context, blobs [][]byte) {
+	missing, err := s.docs.Offer(ctx, s.heap.all(), blobs)
+	if err != nil {
+		s.cfg.Log.Warn("documents not in force", "err", err)
+	}
+	s.fetching.want(missing)
+	s.report()
+}
