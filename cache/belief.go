@@ -26,6 +26,8 @@ type belief struct {
 	blobs   map[string]bool   // names of the buckets that they rest on
 
 	believed Believed
+	root     *fleet.Root
+	missing  fleet.Missing // of the newest head
 }
 
 // keyName is what a pass names a key by. HC1 passes name no issuer: their keys are also under "".
@@ -40,6 +42,7 @@ func newBelief(t *Trust, tx int, u *fleet.Update) *belief {
 		trust: t, tx: tx, terms: u.Terms(),
 		keys: map[keyName][]*credential.Key{}, issuers: map[string]bool{}, lists: listsOf(u.Revocations()), blobs: map[string]bool{},
 		believed: Believed{Signed: u.Terms().Signed, Pin: t.pin, Marks: u.Marks(), HeadRoot: u.HeadRoot()},
+		root:     u.Root(), missing: u.Missing(),
 	}
 	for _, name := range u.Issuers() {
 		b.issuers[name] = true

@@ -4,7 +4,6 @@
 package cache
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -191,47 +190,6 @@ func (t *Trust) Believed() Believed {
 func (t *Trust) SetAside() error {
 	<-t.checked
 	return t.aside
-}
-
-// Apply verifies a bundle against what is known and puts it in force, in one transaction; it is the only writer of
-// trust. What is large, the bases of revocation lists, it builds before that, beside what is in force and in small steps,
-// so that lanes work on. It returns what is in force now and was not before; a bundle that says nothing new is not written. at is the
-// time that the kiosk believes, zero while it trusts no clock.
-//
-// On any error what was in force stays. The errors are those of fleet.Open, ErrFull, and those of a file.
-func (t *Trust) Apply(ctx context.Context, b *fleet.Bundle, at time.Time) (changed []string, err error) {
-	<-t.checked
-	t.apply.Lock()
-	defer t.apply.Unlock()
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("cache: the bundle was not applied: %w", err)
-	}
-	known, err := t.known(func(_ blobKind, _ *bbolt.Tx, name []byte) bool { return t.stored[string(name)] })
-	if err != nil {
-		return nil, err
-	}
-	u, err := fleet.Open(known, b, at)
-	if err != nil {
-		return nil, err
-	}
-	if !u.Usable() {
-		return nil, ErrNoBelief
-	}
-	if nothingNew(known, u) {
-		return nil, nil
-	}
-	if err := t.build(ctx, u.Revocations()); err != nil {
-		return nil, err
-	}
-	next, err := t.putInForce(u)
-	if err != nil {
-		return nil, err
-	}
-	// A floor that could not be written since must still learn of a replaced key from a later belief.
-	next.believed.HeadRoot = max(next.believed.HeadRoot, t.Believed().HeadRoot)
-	t.current.Store(next)
-	t.floor = nil // the store's own marks are as high from here on
-	return u.Changed(), nil
 }
 
 // putInForce writes what was believed of a bundle, in one transaction, and frees the blobs that have no use any more. Those
