@@ -43,7 +43,7 @@ func BenchmarkReserve(b *testing.B) {
 }
 
 func BenchmarkRawPut(b *testing.B) {
-	body, err := encodeEvent(admission("in-1"))
+	body, err := fleet.EncodeEvent(admission("in-1"))
 	if err != nil {
 		b.Fatal(err)
 	}

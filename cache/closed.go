@@ -12,6 +12,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"gatehouse/entry"
+	"gatehouse/fleet"
 )
 
 // closedBucket of ledger.db is there once a lane was closed: lane → number (8) of the event that closed it, and the event.
@@ -30,7 +31,7 @@ func (l *Ledger) SetClosed(ctx context.Context, ev *entry.Event) error {
 	default:
 		return fmt.Errorf("cache: an event of kind %q closes no lane and releases none", ev.Kind)
 	}
-	body, err := encodeEvent(ev)
+	body, err := fleet.EncodeEvent(ev)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (l *Ledger) SetClosed(ctx context.Context, ev *entry.Event) error {
 		},
 		amend: func(tx *bbolt.Tx) error {
 			undone.Of = seq
-			body, err := encodeEvent(undone)
+			body, err := fleet.EncodeEvent(undone)
 			if err != nil {
 				return err
 			}
@@ -91,9 +92,10 @@ func (l *Ledger) Closed() (list map[string]entry.Event, err error) {
 		return closed.ForEach(func(lane, sealed []byte) error {
 			ev := entry.Event{Kind: entry.EventClosed, Lane: string(lane)}
 			body, err := unseal(lane, sealed)
-			if err == nil && len(body) > 8 && storedCBOR.Unmarshal(body[8:], &ev) == nil {
-				ev.Seq = binary.BigEndian.Uint64(body)
-				ev.At = stored(ev.At)
+			if err == nil && len(body) > 8 {
+				if closing, err := fleet.DecodeEvent(binary.BigEndian.Uint64(body), body[8:]); err == nil {
+					ev = closing
+				}
 			}
 			list[string(lane)] = ev
 			return nil

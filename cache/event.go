@@ -6,13 +6,12 @@ package cache
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"slices"
-	"time"
 
 	"go.etcd.io/bbolt"
 
 	"gatehouse/entry"
+	"gatehouse/fleet"
 )
 
 // errEvent says that a stored event cannot be read.
@@ -20,26 +19,16 @@ var errEvent = errors.New("an event cannot be read")
 
 func eventKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// encodeEvent writes an event without its number, which is its key, in deterministic CBOR (RFC 8949, section 4.2) with
-// the time in microseconds.
-func encodeEvent(ev *entry.Event) ([]byte, error) {
-	body, err := deterministicCBOR.Marshal(ev)
-	if err != nil {
-		return nil, fmt.Errorf("cache: encode an event: %w", err)
-	}
-	return body, nil
-}
-
 // body is an event as it is stored: when it is written in time, and when its caller could not wait for it.
 type body struct{ inTime, late []byte }
 
 func newBody(ev *entry.Event) (b body, err error) {
-	if b.inTime, err = encodeEvent(ev); err != nil {
+	if b.inTime, err = fleet.EncodeEvent(ev); err != nil {
 		return b, err
 	}
 	late := *ev
 	late.Late = true
-	b.late, err = encodeEvent(&late)
+	b.late, err = fleet.EncodeEvent(&late)
 	return b, err
 }
 
@@ -55,21 +44,11 @@ func decodeEvent(key, sealed []byte) (entry.Event, error) {
 	if err != nil {
 		return entry.Event{}, errEvent
 	}
-	var ev entry.Event
-	if err := storedCBOR.Unmarshal(body, &ev); err != nil {
+	ev, err := fleet.DecodeEvent(binary.BigEndian.Uint64(key), body)
+	if err != nil {
 		return entry.Event{}, errEvent
 	}
-	ev.Seq = binary.BigEndian.Uint64(key)
-	ev.At = stored(ev.At)
 	return ev, nil
-}
-
-// stored is the time of a stored event: seconds as a float come back a fraction of a microsecond off.
-func stored(at time.Time) time.Time {
-	if at.IsZero() {
-		return at
-	}
-	return at.Round(time.Microsecond).UTC()
 }
 
 // appendEvent gives an event the next number and puts it at the end of the chain.

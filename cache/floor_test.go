@@ -231,7 +231,7 @@ func TestKeptIsWhatIsDurable(t *testing.T) {
 	if err != nil || before.Last != 1 {
 		t.Fatalf("%+v %v", before, err)
 	}
-	body, err := encodeEvent(&entry.Event{At: morning, Kind: entry.EventStart})
+	body, err := fleet.EncodeEvent(&entry.Event{At: morning, Kind: entry.EventStart})
 	if err != nil {
 		t.Fatal(err)
 	}

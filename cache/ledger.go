@@ -159,7 +159,7 @@ func (l *Ledger) appendWith(ctx context.Context, ev *entry.Event, first func(*bb
 		},
 		amend: func(tx *bbolt.Tx) error {
 			note.Of = seq
-			body, err := encodeEvent(note)
+			body, err := fleet.EncodeEvent(note)
 			if err == nil {
 				_, err = l.appendEvent(tx, body)
 			}

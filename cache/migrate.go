@@ -16,7 +16,6 @@ import (
 
 	"go.etcd.io/bbolt"
 
-	"gatehouse/entry"
 	"gatehouse/fleet"
 )
 
@@ -171,8 +170,8 @@ func together(*file, *bbolt.Tx) error { return nil }
 // isBare tells an event that was stored without a link, which is nothing but a CBOR map: of 32 random bytes before one
 // nobody can make that.
 func isBare(value []byte) bool {
-	var ev entry.Event
-	return storedCBOR.Unmarshal(value, &ev) == nil && ev.Kind != ""
+	ev, err := fleet.DecodeEvent(0, value)
+	return err == nil && ev.Kind != ""
 }
 
 // chainEvents gives every event its link anew.

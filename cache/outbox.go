@@ -40,7 +40,8 @@ func (l *Ledger) Records(after uint64) (*fleet.Records, error) {
 		if err != nil {
 			return l.file.damaged("its tail cannot be read")
 		}
-		r.First = max(after, t.last) + 1
+		r.Oldest = t.last + 1
+		r.First = max(after+1, r.Oldest)
 		if r.Before, err = l.linkAt(tx, t, r.First-1); err != nil {
 			return err
 		}

@@ -13,6 +13,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"gatehouse/entry"
+	"gatehouse/fleet"
 )
 
 // Reserve records an admission: it counts the uses of each pass, takes one of each and appends the event, in one
@@ -26,7 +27,7 @@ func (l *Ledger) Reserve(ctx context.Context, ev *entry.Event, uses ...entry.Use
 	if err != nil {
 		return err
 	}
-	body, err := encodeEvent(ev)
+	body, err := fleet.EncodeEvent(ev)
 	if err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func limited(uses []entry.Use) ([]entry.Use, error) {
 // pass has no use of it, not even an annulled one, which tells of a gate that was open. The event has the time of the
 // decision.
 func (l *Ledger) undoReserve(tx *bbolt.Tx, uses []entry.Use, undone *entry.Event) error {
-	body, err := encodeEvent(undone)
+	body, err := fleet.EncodeEvent(undone)
 	if err != nil {
 		return err
 	}
@@ -287,7 +288,7 @@ func (l *Ledger) recoverOne(tx *bbolt.Tx, seq uint64, at time.Time) error {
 	if err := r.end(tx, stateUncertain); err != nil {
 		return err
 	}
-	body, err := encodeEvent(&entry.Event{
+	body, err := fleet.EncodeEvent(&entry.Event{
 		At: at, Kind: entry.EventPassage, Lane: r.uses[0].use.Lane, Passage: entry.PassageUnknown, Of: seq,
 	})
 	if err != nil {

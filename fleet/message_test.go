@@ -30,7 +30,7 @@ func offices(tb testing.TB) (root *fleet.Root, command, collector fleet.SigningK
 }
 
 func someRecords() fleet.Records {
-	return fleet.Records{Ledger: fleet.LedgerID{1}, First: 7, Before: fleet.Link{2}, Events: [][]byte{{0xa0}, {0xa1, 0x01, 0x02}}}
+	return fleet.Records{Ledger: fleet.LedgerID{1}, First: 7, Oldest: 3, Before: fleet.Link{2}, Events: [][]byte{{0xa0}, {0xa1, 0x01, 0x02}}}
 }
 
 func someCommand() fleet.Command {
@@ -109,8 +109,10 @@ func TestMessagesAreBounded(t *testing.T) {
 	none := someRecords()
 	none.Events = nil
 	begun := someRecords()
-	begun.First = 1
-	for name, r := range map[string]fleet.Records{"too wide": wide, "too many": many, "none": none, "before the first": begun} {
+	begun.First, begun.Oldest = 1, 1
+	lost := someRecords()
+	lost.Oldest = 8
+	for name, r := range map[string]fleet.Records{"too wide": wide, "too many": many, "none": none, "before the first": begun, "older than the oldest": lost} {
 		if _, err := fleet.SignRecords(place, morning, r, kiosk); !errors.Is(err, fleet.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}

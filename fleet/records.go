@@ -54,6 +54,7 @@ var ErrAhead = errors.New("fleet: a receipt for events that are not in this ledg
 type Records struct {
 	Ledger LedgerID `cbor:"ledger"`
 	First  uint64   `cbor:"first"`  // number of the first, from 1
+	Oldest uint64   `cbor:"oldest"` // number of the oldest event that the kiosk still has
 	Before Link     `cbor:"before"` // the link before the first
 	Events [][]byte `cbor:"events"` // 1 to MaxRecords
 }
@@ -76,7 +77,7 @@ func (r *Records) check() error {
 	if n := len(r.Events); n == 0 || n > MaxRecords {
 		return fmt.Errorf("%w: %d records; a batch has 1 to %d", ErrMalformed, n, MaxRecords)
 	}
-	if r.First == 0 || r.First > math.MaxInt64 {
+	if r.First == 0 || r.First > math.MaxInt64 || r.Oldest == 0 || r.Oldest > r.First {
 		return fmt.Errorf("%w: record number %d is out of range", ErrMalformed, r.First)
 	}
 	if r.First == 1 && r.Before != (Link{}) {

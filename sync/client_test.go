@@ -130,7 +130,9 @@ func TestABlobComesInVerifiedBlocksAndResumes(t *testing.T) {
 	}
 	base := fleet.BaseOf(blob, uint64(len(blob)/8))
 	k.missing = fleet.Missing{Blobs: []fleet.MissingBlob{{Of: "test", Base: *base, Size: uint64(len(blob))}}}
-	block := func(i uint32) []byte { return blob[int(i)*fleet.BlockSize : min((int(i)+1)*fleet.BlockSize, len(blob))] }
+	block := func(i uint32) []byte {
+		return blob[int(i)*fleet.BlockSize : min((int(i)+1)*fleet.BlockSize, len(blob))]
+	}
 	e := listen(t, b)
 	serve := func(break_ uint32) (sent []uint32) {
 		for {

@@ -118,7 +118,7 @@ func (k *kiosk) Records(after uint64) (*fleet.Records, error) {
 		return nil, nil
 	}
 	upTo := min(uint64(len(k.events)), after+fleet.MaxRecords)
-	return &fleet.Records{Ledger: k.ledger, First: after + 1, Before: k.linkAt(after), Events: k.events[after:upTo]}, nil
+	return &fleet.Records{Ledger: k.ledger, First: after + 1, Oldest: 1, Before: k.linkAt(after), Events: k.events[after:upTo]}, nil
 }
 
 func (k *kiosk) linkAt(seq uint64) (l fleet.Link) {
