@@ -1,0 +1,236 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package collector
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"gatehouse/fleet"
+)
+
+// schema is version 1. Events are in one table whether they can be read or not; what contradicts one is beside it.
+const schema = `
+CREATE TABLE IF NOT EXISTS events (
+	venue TEXT NOT NULL, kiosk TEXT NOT NULL, ledger BLOB NOT NULL, seq INTEGER NOT NULL,
+	link BLOB NOT NULL, body BLOB NOT NULL,
+	at INTEGER, kind TEXT, lane TEXT, outcome TEXT, reason TEXT, issuer TEXT,
+	PRIMARY KEY (venue, kiosk, ledger, seq)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS events_by_time ON events (at);
+CREATE TABLE IF NOT EXISTS unread (
+	venue TEXT NOT NULL, kiosk TEXT NOT NULL, ledger BLOB NOT NULL, seq INTEGER NOT NULL,
+	link BLOB NOT NULL, body BLOB NOT NULL,
+	PRIMARY KEY (venue, kiosk, ledger, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS beside (
+	venue TEXT NOT NULL, kiosk TEXT NOT NULL, ledger BLOB NOT NULL, seq INTEGER NOT NULL,
+	link BLOB NOT NULL, body BLOB NOT NULL,
+	PRIMARY KEY (venue, kiosk, ledger, seq, link)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tips (
+	venue TEXT NOT NULL, kiosk TEXT NOT NULL, ledger BLOB NOT NULL, seq INTEGER NOT NULL, link BLOB NOT NULL,
+	PRIMARY KEY (venue, kiosk, ledger)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alarms (
+	n INTEGER PRIMARY KEY, at INTEGER NOT NULL,
+	venue TEXT NOT NULL, kiosk TEXT NOT NULL, ledger BLOB NOT NULL, seq INTEGER NOT NULL,
+	code TEXT NOT NULL, text TEXT NOT NULL,
+	UNIQUE (venue, kiosk, ledger, seq, code)
+);`
+
+// schemaVersion is kept in SQLite's own user_version.
+const schemaVersion = 1
+
+// ErrNewerSchema: a newer version of this program wrote the file. Run that version.
+var ErrNewerSchema = errors.New("collector: the database was written by a newer version")
+
+// SQLite is the store of a fleet that needs no server: one file, written ahead and synced with every batch.
+type SQLite struct{ db *sql.DB }
+
+// OpenSQLite opens the store at path, or begins one.
+func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
+	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_txlock=immediate")
+	if err != nil {
+		return nil, fmt.Errorf("collector: %s: %w", path, err)
+	}
+	s := &SQLite{db: db}
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
+	}
+	return s, nil
+}
+
+func (s *SQLite) prepare(ctx context.Context) error {
+	var version int
+	if err := s.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
+	if version > schemaVersion {
+		return ErrNewerSchema
+	}
+	if _, err := s.db.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", schemaVersion)); err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
+	return nil
+}
+
+// Close releases the file.
+func (s *SQLite) Close() error { return s.db.Close() }
+
+// Batch implements Store.
+func (s *SQLite) Batch(ctx context.Context, do func(Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(sqliteTx{ctx, tx}); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+type sqliteTx struct {
+	ctx context.Context
+	tx  *sql.Tx
+}
+
+func (t sqliteTx) Tip(k fleet.Place, ledger fleet.LedgerID) (seq uint64, link fleet.Link, err error) {
+	var n int64
+	var l []byte
+	err = t.tx.QueryRowContext(t.ctx, "SELECT seq, link FROM tips WHERE venue=? AND kiosk=? AND ledger=?", k.Venue, k.Kiosk, ledger[:]).Scan(&n, &l)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, link, nil
+	}
+	copy(link[:], l)
+	return uint64(n), link, err
+}
+
+func (t sqliteTx) exec(query string, args ...any) error {
+	_, err := t.tx.ExecContext(t.ctx, query, args...)
+	return err
+}
+
+func (t sqliteTx) SetTip(k fleet.Place, ledger fleet.LedgerID, seq uint64, link fleet.Link) error {
+	return t.exec("INSERT OR REPLACE INTO tips VALUES (?,?,?,?,?)", k.Venue, k.Kiosk, ledger[:], int64(seq), link[:])
+}
+
+func (t sqliteTx) Link(k fleet.Place, ledger fleet.LedgerID, seq uint64) (link fleet.Link, ok bool, err error) {
+	var l []byte
+	err = t.tx.QueryRowContext(t.ctx, `SELECT link FROM events WHERE venue=?1 AND kiosk=?2 AND ledger=?3 AND seq=?4
+		UNION ALL SELECT link FROM unread WHERE venue=?1 AND kiosk=?2 AND ledger=?3 AND seq=?4`, k.Venue, k.Kiosk, ledger[:], int64(seq)).Scan(&l)
+	if errors.Is(err, sql.ErrNoRows) {
+		return link, false, nil
+	}
+	copy(link[:], l)
+	return link, err == nil, err
+}
+
+func (t sqliteTx) Put(e Stored) error {
+	ev := e.Event
+	return t.exec("INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger[:], int64(ev.Seq),
+		e.Link[:], e.Body, ev.At.UnixMicro(), string(ev.Kind), ev.Lane, string(ev.Outcome), string(ev.Reason), ev.Issuer)
+}
+
+func (t sqliteTx) Beside(e Stored) error {
+	return t.exec("INSERT OR IGNORE INTO beside VALUES (?,?,?,?,?,?)", e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger[:], int64(e.Event.Seq), e.Link[:], e.Body)
+}
+
+func (t sqliteTx) Unread(e Stored) error {
+	return t.exec("INSERT INTO unread VALUES (?,?,?,?,?,?)", e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger[:], int64(e.Event.Seq), e.Link[:], e.Body)
+}
+
+func (t sqliteTx) Alarm(a Alarm) error {
+	return t.exec("INSERT OR IGNORE INTO alarms (at, venue, kiosk, ledger, seq, code, text) VALUES (?,?,?,?,?,?,?)",
+		a.At.UnixMicro(), a.Kiosk.Venue, a.Kiosk.Kiosk, a.Ledger[:], int64(a.Seq), string(a.Code), a.Text)
+}
+
+// Filter says which events are wanted; the zero Filter is all of them.
+type Filter struct {
+	Venue, Kiosk    string
+	Kind, Lane      string
+	Outcome, Reason string
+	From, To        time.Time // of the event's own time; To is not included
+	Limit           int
+}
+
+// Events calls do with the events that a filter lets through, by kiosk, ledger and number.
+func (s *SQLite) Events(ctx context.Context, f Filter, do func(Stored) error) error {
+	query, args := "SELECT venue, kiosk, ledger, seq, link, body FROM events WHERE 1", []any{}
+	where := func(column, value string) {
+		if value != "" {
+			query += " AND " + column + "=?"
+			args = append(args, value)
+		}
+	}
+	where("venue", f.Venue)
+	where("kiosk", f.Kiosk)
+	where("kind", f.Kind)
+	where("lane", f.Lane)
+	where("outcome", f.Outcome)
+	where("reason", f.Reason)
+	if !f.From.IsZero() {
+		query, args = query+" AND at>=?", append(args, f.From.UnixMicro())
+	}
+	if !f.To.IsZero() {
+		query, args = query+" AND at<?", append(args, f.To.UnixMicro())
+	}
+	query += " ORDER BY venue, kiosk, ledger, seq"
+	if f.Limit > 0 {
+		query, args = query+" LIMIT ?", append(args, f.Limit)
+	}
+	rows, err := s.db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		e, err := scanStored(rows)
+		if err != nil {
+			return err
+		}
+		if err := do(e); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func scanStored(rows *sql.Rows) (e Stored, err error) {
+	var seq int64
+	var ledger, link []byte
+	if err := rows.Scan(&e.Kiosk.Venue, &e.Kiosk.Kiosk, &ledger, &seq, &link, &e.Body); err != nil {
+		return e, fmt.Errorf("collector: %w", err)
+	}
+	copy(e.Ledger[:], ledger)
+	copy(e.Link[:], link)
+	e.Event, err = fleet.DecodeEvent(uint64(seq), e.Body)
+	return e, err
+}
+
+// Alarms are all alarms, oldest first.
+func (s *SQLite) Alarms(ctx context.Context) (alarms []Alarm, err error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT at, venue, kiosk, ledger, seq, code, text FROM alarms ORDER BY n")
+	if err != nil {
+		return nil, fmt.Errorf("collector: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var a Alarm
+		var at, seq int64
+		var ledger []byte
+		if err := rows.Scan(&at, &a.Kiosk.Venue, &a.Kiosk.Kiosk, &ledger, &seq, &a.Code, &a.Text); err != nil {
+			return nil, fmt.Errorf("collector: %w", err)
+		}
+		a.At, a.Seq = time.UnixMicro(at).UTC(), uint64(seq)
+		copy(a.Ledger[:], ledger)
+		alarms = append(alarms, a)
+	}
+	return alarms, rows.Err()
+}
