@@ -178,14 +178,7 @@ func (k *kiosk) importBundle(ctx context.Context, r io.Reader, size int64) ([]st
 	if len(changed) == 0 {
 		return changed, nil
 	}
-	k.log.Info("documents applied", "changed", changed)
-	for _, l := range k.lanes {
-		l.scanner.Forget()
-	}
-	k.raiseFloor()
-	now := k.time.moment()
-	ev := &entry.Event{At: now.At, Clock: now.Clock, Kind: entry.EventTrust, Note: fmt.Sprint(changed)}
-	k.recorded(k.ledger.Record(ctx, ev))
+	k.inForce(ctx, changed)
 	return changed, nil
 }
 

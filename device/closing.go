@@ -78,27 +78,32 @@ func (k *kiosk) closeLanes(ledger *cache.Ledger) error {
 // postClosing answers an order to close a lane or to release it.
 func (a *api) postClosing(kind entry.EventKind) http.HandlerFunc {
 	return a.obeyed(func(ctx context.Context, l *lane, by, why string) (uint64, error) {
-		if kind == entry.EventClosed && l.kiosk.decider.Mode(l.entryLane(), l.kiosk.time.moment()) == entry.ModeOut {
-			return 0, fmt.Errorf("device: lane %s is a lane out, and nobody is kept in; rest it at the turnstile itself", l.cfg.Name)
-		}
-		ev, err := entry.Closing(kind, l.cfg.Name, by, why, l.kiosk.time.moment())
-		if err != nil {
-			return 0, err
-		}
-		err = l.orderClosed(ev, func(ev *entry.Event) error {
-			err := l.kiosk.ledger.SetClosed(ctx, ev)
-			if !errors.Is(err, context.Canceled) {
-				l.kiosk.recorded(err)
-			}
-			return err
-		})
-		if err != nil {
-			return 0, err
-		}
-		l.log.Info(string(kind)+" by hand", "event", ev.Seq, "by", by)
-		l.scanner.Forget() // the same code may be answered in another way now
-		return ev.Seq, nil
+		return l.close(ctx, kind, by, why)
 	})
+}
+
+// close closes the lane, or releases it, and returns the number of the event of that.
+func (l *lane) close(ctx context.Context, kind entry.EventKind, by, why string) (uint64, error) {
+	if kind == entry.EventClosed && l.kiosk.decider.Mode(l.entryLane(), l.kiosk.time.moment()) == entry.ModeOut {
+		return 0, fmt.Errorf("device: lane %s is a lane out, and nobody is kept in; rest it at the turnstile itself", l.cfg.Name)
+	}
+	ev, err := entry.Closing(kind, l.cfg.Name, by, why, l.kiosk.time.moment())
+	if err != nil {
+		return 0, err
+	}
+	err = l.orderClosed(ev, func(ev *entry.Event) error {
+		err := l.kiosk.ledger.SetClosed(ctx, ev)
+		if !errors.Is(err, context.Canceled) {
+			l.kiosk.recorded(err)
+		}
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	l.log.Info(string(kind)+" by hand", "event", ev.Seq, "by", by)
+	l.scanner.Forget() // the same code may be answered in another way now
+	return ev.Seq, nil
 }
 
 // closedOf is how a closed lane is told of; nil where it is not closed.

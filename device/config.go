@@ -44,7 +44,9 @@ type Config struct {
 	// Bundle is a file of signed documents that is applied at start if it is newer; optional.
 	Bundle string       `yaml:"bundle"`
 	Ledger LedgerConfig `yaml:"ledger"`
-	Lanes  []LaneConfig `yaml:"lanes"`
+	// Sync is how the kiosk reaches its fleet; absent: bundles only.
+	Sync  SyncConfig   `yaml:"sync"`
+	Lanes []LaneConfig `yaml:"lanes"`
 
 	venueKey []byte
 	noSync   bool                            // leaves out the ledger's fsync: for benchmarks only
@@ -93,6 +95,9 @@ func LoadConfig(path string) (Config, error) {
 	if cfg.venueKey, err = readVenueKey(cfg.VenueKey); err != nil {
 		return cfg, fmt.Errorf("%w: %s: %w", ErrVenueKey, path, err)
 	}
+	if err := cfg.Sync.load(); err != nil {
+		return cfg, fmt.Errorf("%w: %s: sync.%w", ErrConfig, path, err)
+	}
 	return cfg, nil
 }
 
@@ -110,7 +115,7 @@ func readConfig(path string) (Config, error) {
 	if err != nil {
 		return cfg, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	for _, p := range []*string{&cfg.State, &cfg.Run, &cfg.VenueKey, &cfg.Bundle} {
+	for _, p := range []*string{&cfg.State, &cfg.Run, &cfg.VenueKey, &cfg.Bundle, &cfg.Sync.CA, &cfg.Sync.Certificate, &cfg.Sync.Key} {
 		if *p != "" && !filepath.IsAbs(*p) {
 			*p = filepath.Join(dir, *p)
 		}
@@ -157,6 +162,9 @@ func (c *Config) check() (path string, err error) {
 	}
 	if field, err := c.Ledger.check(); err != nil {
 		return "$.ledger." + field, err
+	}
+	if field, err := c.Sync.check(); err != nil {
+		return "$.sync." + field, err
 	}
 	if len(c.Lanes) == 0 {
 		return "$.lanes", errors.New("is missing; a kiosk has at least one lane")

@@ -29,7 +29,7 @@ func (k *kiosk) keepUp(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-			for _, part := range []func(){k.guardLedger, k.raiseFloor, func() { k.prune(ctx) }, k.dropCopies, k.observe} {
+			for _, part := range []func(){k.guardLedger, k.raiseFloor, func() { k.saveReceipt(ctx) }, func() { k.prune(ctx) }, k.dropCopies, k.observe} {
 				k.safely(ctx, part)
 			}
 		case <-ctx.Done():
@@ -86,6 +86,9 @@ func (k *kiosk) retention() cache.Retention {
 		Bytes: uint64(cmp.Or(k.cfg.Ledger.SizeMiB, defaultSizeMiB)) << 20,
 		From:  k.time.floor.Ledger().Last,
 	}
+	if k.cfg.Sync.on() { // what the collector does not have yet stays
+		r.From = min(r.From, k.ledger.Receipt().Seq+1)
+	}
 	if past := k.time.past(); !past.IsZero() {
 		r.Expired = past
 		r.Before = past.Add(-cmp.Or(time.Duration(k.cfg.Ledger.Keep), defaultKeep))
@@ -111,6 +114,18 @@ func (k *kiosk) prune(ctx context.Context) {
 		return // the disk stalls, or the kiosk stops: the next round does it
 	}
 	k.health.set(condition.Pruning, err)
+}
+
+// saveReceipt writes down what the collector has.
+func (k *kiosk) saveReceipt(ctx context.Context) {
+	if !k.cfg.Sync.on() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, pruneMost)
+	defer cancel()
+	if err := k.ledger.SaveReceipt(ctx); err != nil && ctx.Err() == nil {
+		k.log.Warn("receipt not written down", "error", err)
+	}
 }
 
 // copiesKept is how long the kiosk must have run before the copies that a migration made of its databases go: who has to

@@ -132,7 +132,11 @@ func (c *Client) dial(ctx context.Context, broker string) (net.Conn, error) {
 		return nil, err
 	}
 	if c.cfg.TLS != nil {
-		secured := tls.Client(conn, c.cfg.TLS())
+		host, _, err := net.SplitHostPort(broker)
+		if err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		secured := tls.Client(conn, c.cfg.TLS(host))
 		shake, cancel := context.WithTimeout(ctx, connectMost)
 		defer cancel()
 		if err := secured.HandshakeContext(shake); err != nil {

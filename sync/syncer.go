@@ -54,7 +54,7 @@ type Config struct {
 	Key     fleet.SigningKey // the kiosk's own, for its records
 	Brokers []string         // host:port, tried in turn
 	// TLS is asked for each connection; nil is plain TCP, for the demo and tests on loopback.
-	TLS func() *tls.Config
+	TLS func(host string) *tls.Config
 	// State hears how the connection is: nil while it stands.
 	State func(error)
 	// Alarm hears of receipts that contradict the ledger; nil when they agree again.

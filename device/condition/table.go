@@ -43,6 +43,10 @@ const (
 	FloorWrite Code = "GH-603"
 	LocalAPI   Code = "GH-604"
 
+	Broker  Code = "GH-651"
+	Receipt Code = "GH-652"
+	Outbox  Code = "GH-653"
+
 	Config   Code = "GH-701"
 	VenueKey Code = "GH-702"
 	State    Code = "GH-703"
@@ -222,6 +226,24 @@ var table = []Row{
 		Meaning: "A socket of the local API was removed and cannot be made again. The lanes work on.",
 		Cause:   "The run folder was removed or belongs to another user.",
 		Do:      "Look at it: ls -ld /run/gatehouse. The socket comes back by itself, or with: systemctl restart gatehoused.",
+	},
+	{
+		Code: Broker, Name: "fleet connection", Severity: Warning, Delay: 2 * time.Minute,
+		Meaning: "The kiosk is not joined to its fleet. It decides all the same, by what it has; its events wait.",
+		Cause:   "The network, the broker or the way to it is gone, or the broker refuses this kiosk's certificate.",
+		Do:      "Nothing at the gate. If it lasts: look at sync.brokers of the config and at the network, and import a bundle before the data is too old.",
+	},
+	{
+		Code: Receipt, Name: "collector contradicts", Severity: Error,
+		Meaning: "The collector acknowledged events that this kiosk did not write. None of them is taken for delivered.",
+		Cause:   "The kiosk's ledger was put back to an earlier state, or somebody else writes in its name or in the collector's.",
+		Do:      "Tell the operator, who has an alarm too. Find out whether a former card was put into this kiosk.",
+	},
+	{
+		Code: Outbox, Name: "events waiting", Severity: Warning,
+		Meaning: "Events that the collector does not have yet take more than 70 % of the room that they may take.",
+		Cause:   "The kiosk was cut off for weeks, or the collector does not answer.",
+		Do:      "Bring the network back, or raise ledger.size_mib if the disk has room. Admissions are never dropped.",
 	},
 	{
 		Code: Config, Name: "local config", Severity: Error,

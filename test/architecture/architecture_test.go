@@ -130,17 +130,19 @@ func TestArrows(t *testing.T) {
 		"gate/gpio":                 {"gate"},
 		"fleet":                     {"credential", "entry"},
 		"fleet/folder":              {"credential", "entry", "fleet", "yamlfile"},
+		"fleet/collector":           {"entry", "fleet"},
 		"yamlfile":                  {},
 		"manual":                    {},
 		"manual/manualtest":         {"manual"},
 		"cache":                     {"credential", "entry", "fleet"},
 		"sync":                      {"entry", "fleet"},
+		"sync/mqtttest":             {},
 		"device":                    {"cache", "credential", "device/client", "device/condition", "entry", "fleet", "gate", "gate/gpio", "scanner", "sync", "yamlfile"},
 		"device/client":             {},
 		"device/condition":          {},
 		"cmd/gatehoused":            {"device"},
 		"cmd/gatehouse":             {"credential", "device/client", "device/condition", "entry", "manual", "scanner"},
-		"cmd/gatehouse-fleet":       {"credential", "fleet", "fleet/folder", "manual", "sync"},
+		"cmd/gatehouse-fleet":       {"credential", "fleet", "fleet/centre", "fleet/collector", "fleet/folder", "manual", "sync"},
 		"cmd/gatehouse-demo":        nil, // any: it is the whole house on a stage
 	}
 	for _, p := range list(t) {
