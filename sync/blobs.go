@@ -55,7 +55,7 @@ func (s *session) askForBlocks(ctx context.Context, now time.Time) error {
 	for _, i := range lacks {
 		f.asked[i] = true
 	}
-	s.publish(leafWant, false, 1, Want{Digest: b.Base.Digest, Blocks: lacks}.Encode())
+	s.publish(LeafWant, false, 1, Want{Digest: b.Base.Digest, Blocks: lacks}.Encode())
 	return nil
 }
 

@@ -48,8 +48,8 @@ func (i *inbox) put(topic string, payload []byte) {
 		return
 	}
 	leaf, ok := strings.CutPrefix(topic, down(i.place, ""))
-	if !ok && topic == up(i.place, leafStatus) {
-		leaf, ok = leafStatus, true
+	if !ok && topic == up(i.place, LeafStatus) {
+		leaf, ok = LeafStatus, true
 	}
 	if !ok {
 		return

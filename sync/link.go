@@ -119,7 +119,7 @@ func (c *Client) options(ctx context.Context, broker string, s *session) *mqtt.C
 	o.SetKeepAlive(keepAlive)
 	o.SetPingTimeout(pingMost)
 	o.SetWriteTimeout(5 * time.Second)
-	o.SetBinaryWill(up(c.cfg.Place, leafStatus), encodeNote(s.status(false)), 1, true)
+	o.SetBinaryWill(up(c.cfg.Place, LeafStatus), encodeNote(s.status(false)), 1, true)
 	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return c.dial(ctx, broker) })
 	return o
 }

@@ -38,7 +38,7 @@ func (s *session) takeCommand(ctx context.Context, raw []byte) error {
 		s.orders.seen[c.ID] = true // before it acts: never twice
 		r = s.kiosk.Obey(ctx, c)
 	}
-	s.publish(leafResult+"/"+c.ID.String(), false, 1, encodeNote(r))
+	s.publish(LeafResult+"/"+c.ID.String(), false, 1, encodeNote(r))
 	if c.Action == fleet.ActionResync {
 		return s.subscribe(ctx)
 	}

@@ -50,7 +50,7 @@ func (s *session) sendRecords(now time.Time) error {
 		if err != nil {
 			return fmt.Errorf("sync: %w", err)
 		}
-		s.publish(leafRecords, false, 1, raw)
+		s.publish(LeafRecords, false, 1, raw)
 		f.next = r.Last()
 		f.underWay = append(f.underWay, f.next)
 		f.due = now.Add(f.patience)

@@ -80,7 +80,7 @@ func (s *session) run(ctx context.Context) error {
 	if err := s.subscribe(ctx); err != nil {
 		return err
 	}
-	s.publish(leafStatus, true, 1, encodeNote(s.status(true)))
+	s.publish(LeafStatus, true, 1, encodeNote(s.status(true)))
 	s.cfg.State(nil)
 	s.offer = true // what the last connection brought may have waited for this one
 	s.sending.begin(s.outbox.Receipt())
@@ -108,7 +108,7 @@ func (s *session) run(ctx context.Context) error {
 func (s *session) leave() error {
 	bye, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	_ = await(bye, s.link.Publish(up(s.cfg.Place, leafStatus), 1, true, encodeNote(s.status(false))), time.Second)
+	_ = await(bye, s.link.Publish(up(s.cfg.Place, LeafStatus), 1, true, encodeNote(s.status(false))), time.Second)
 	return nil
 }
 
@@ -180,8 +180,8 @@ func (s *session) collect(now time.Time) error {
 func (s *session) sendBeat(now time.Time) error {
 	s.beat = now.Add(beatEvery + mrand.N(beatEvery))
 	_, b := s.kiosk.Report()
-	s.publish(leafBeat, false, 0, encodeNote(b))
-	s.pending = append(s.pending, promise{s.link.Subscribe(up(s.cfg.Place, leafStatus), 0, nil), now.Add(answerMost)})
+	s.publish(LeafBeat, false, 0, encodeNote(b))
+	s.pending = append(s.pending, promise{s.link.Subscribe(up(s.cfg.Place, LeafStatus), 0, nil), now.Add(answerMost)})
 	s.report()
 	return nil
 }
@@ -191,7 +191,7 @@ func (s *session) report() {
 	r, _ := s.kiosk.Report()
 	if !reflect.DeepEqual(r, s.reported) {
 		s.reported = r
-		s.publish(leafReported, true, 1, encodeNote(r))
+		s.publish(LeafReported, true, 1, encodeNote(r))
 	}
 }
 
@@ -199,13 +199,13 @@ func (s *session) report() {
 func (s *session) take(ctx context.Context, m message) {
 	var err error
 	switch m.leaf {
-	case leafReceipt:
+	case LeafReceipt:
 		err = s.takeReceipt(m.payload)
-	case leafBlock:
+	case LeafBlock:
 		err = s.takeBlock(ctx, m.payload)
-	case leafCommand:
+	case LeafCommand:
 		err = s.takeCommand(ctx, m.payload)
-	case leafStatus:
+	case LeafStatus:
 		s.correct(m.payload)
 	}
 	if err != nil {
@@ -222,7 +222,7 @@ func (s *session) correct(payload []byte) {
 	}
 	if now := time.Now(); now.Sub(s.corrected) >= correctMost {
 		s.corrected = now
-		s.publish(leafStatus, true, 1, encodeNote(s.status(true)))
+		s.publish(LeafStatus, true, 1, encodeNote(s.status(true)))
 	}
 }
 

@@ -13,21 +13,21 @@ import (
 // kiosks and up from them, so that an access list or a bridge is two lines.
 const topicRoot = "gatehouse/v1/"
 
-// Names of the leaves.
+// Names of the leaves, to a kiosk and from one.
 const (
 	leafRoot     = "root"   // the chain of roots, as a bundle; retained
 	leafDoc      = "doc"    // doc/{kind}: a document of the whole fleet; retained
 	leafHead     = "head"   // retained
 	leafConfig   = "config" // retained
-	leafCommand  = "cmd"
-	leafReceipt  = "ack"
-	leafBlock    = "blk"
-	leafStatus   = "status"   // retained, and the will
-	leafReported = "reported" // retained
-	leafRecords  = "ev"
-	leafWant     = "get"
-	leafResult   = "res" // res/{id}
-	leafBeat     = "hb"
+	LeafCommand  = "cmd"
+	LeafReceipt  = "ack"
+	LeafBlock    = "blk"
+	LeafStatus   = "status"   // retained, and the will
+	LeafReported = "reported" // retained
+	LeafRecords  = "ev"
+	LeafWant     = "get"
+	LeafResult   = "res" // res/{id}
+	LeafBeat     = "hb"
 )
 
 // RootTopic carries the chain of roots.
@@ -44,7 +44,23 @@ func DocumentTopic(kind fleet.Kind, scope fleet.Scope) string {
 	return topicRoot + scope.Venue() + "/" + scope.Kiosk() + "/down/" + string(kind)
 }
 
-// Down is a topic of messages to one kiosk.
+// DownTopic is a topic of messages to one kiosk.
+func DownTopic(p fleet.Place, leaf string) string { return down(p, leaf) }
+
+// UpFilter matches a leaf of every kiosk.
+func UpFilter(leaf string) string { return topicRoot + "+/+/up/" + leaf }
+
+// ParseUp tells from which kiosk a message came up, and what it is.
+func ParseUp(topic string) (from fleet.Place, leaf string, ok bool) {
+	rest, ok := strings.CutPrefix(topic, topicRoot)
+	parts := strings.SplitN(rest, "/", 4)
+	if !ok || len(parts) != 4 || parts[2] != "up" {
+		return from, "", false
+	}
+	from = fleet.Place{Venue: parts[0], Kiosk: parts[1]}
+	return from, parts[3], from.Validate() == nil
+}
+
 func down(p fleet.Place, leaf string) string {
 	return topicRoot + p.Venue + "/" + p.Kiosk + "/down/" + leaf
 }
@@ -56,7 +72,7 @@ func up(p fleet.Place, leaf string) string {
 
 // filters are what a kiosk subscribes to.
 func filters(p fleet.Place) []string {
-	return []string{topicRoot + "all/down/#", topicRoot + p.Venue + "/all/down/#", down(p, "#"), up(p, leafStatus)}
+	return []string{topicRoot + "all/down/#", topicRoot + p.Venue + "/all/down/#", down(p, "#"), up(p, LeafStatus)}
 }
 
 // carriesDocuments tells whether a topic that a kiosk may have subscribed to is one of documents. What it carries says for

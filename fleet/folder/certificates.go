@@ -223,3 +223,21 @@ func (f *Folder) certifyOther(name string, template *x509.Certificate, at time.T
 	certificate, key = f.certificatePath(name), f.certificateKeyPath(name)
 	return certificate, key, f.certify(certificate, key, template, ca, caKey)
 }
+
+// KeyOf is KioskKey for a collector: nil where no key of the kiosk is known.
+func (f *Folder) KeyOf(p fleet.Place) ed25519.PublicKey {
+	key, err := f.KioskKey(p)
+	if err != nil {
+		return nil
+	}
+	return key
+}
+
+// ReadKioskKey reads the key that a kiosk signs its records with.
+func ReadKioskKey(path string) (fleet.SigningKey, error) {
+	signer, err := readSigner(path)
+	if err != nil {
+		return fleet.SigningKey{}, err
+	}
+	return fleet.NewSigningKey(signer)
+}

@@ -29,6 +29,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,15 +64,29 @@ var kioskTemplate string
 
 // settings is fleet.yaml.
 type settings struct {
-	Format int `yaml:"format"`
-	Bundle struct {
-		Fresh entry.Duration `yaml:"fresh"`
-		Hard  entry.Duration `yaml:"hard"`
-	} `yaml:"bundle"`
+	Format int   `yaml:"format"`
+	Bundle bands `yaml:"bundle"`
+	// Online is for heads that are published every few minutes.
+	Online bands `yaml:"online"`
 }
+
+// bands are how long a head counts.
+type bands struct {
+	Fresh entry.Duration `yaml:"fresh"`
+	Hard  entry.Duration `yaml:"hard"`
+}
+
+// defaultOnlineFresh is three heads that were missed.
+const defaultOnlineFresh = entry.Duration(30 * time.Minute)
 
 func (f *Folder) path(parts ...string) string {
 	return filepath.Join(append([]string{f.dir}, parts...)...)
+}
+
+// Venues are the names of all venues.
+func (f *Folder) Venues() ([]string, error) {
+	venues, err := f.list("venues")
+	return slices.DeleteFunc(venues, func(v string) bool { return !fleet.ValidName(v) }), err
 }
 
 // Dir is where the folder is.
@@ -138,6 +153,8 @@ func (f *Folder) settings() (*settings, error) {
 		return nil, faultAt(path, at("bundle.fresh"), "bundle.fresh must be there and longer than nothing; write 7d")
 	case hard < fresh:
 		return nil, faultAt(path, at("bundle.hard"), "bundle.hard must be at least bundle.fresh; write 30d")
+	case s.Online != (bands{}) && (s.Online.Fresh <= 0 || s.Online.Hard < s.Online.Fresh):
+		return nil, faultAt(path, at("online"), "online needs fresh, longer than nothing, and hard, at least as long; write {fresh: 30m, hard: 7d}")
 	}
 	return s, nil
 }

@@ -23,6 +23,21 @@ import (
 //
 // What is signed is stored in published/ before Bundle returns, so that no version is ever given twice.
 func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
+	return f.bundle(venue, at, func(s *settings) bands { return s.Bundle })
+}
+
+// Online is Bundle with a head for kiosks that hear a new one every few minutes: fresh for as long as fleet.yaml says under
+// online.
+func (f *Folder) Online(venue string, at time.Time) (*fleet.Bundle, error) {
+	return f.bundle(venue, at, func(s *settings) bands {
+		if s.Online == (bands{}) {
+			return bands{Fresh: defaultOnlineFresh, Hard: s.Bundle.Hard}
+		}
+		return s.Online
+	})
+}
+
+func (f *Folder) bundle(venue string, at time.Time, age func(*settings) bands) (*fleet.Bundle, error) {
 	if err := f.checkVenue(venue); err != nil {
 		return nil, err
 	}
@@ -46,8 +61,8 @@ func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
 	b := &fleet.Bundle{}
 	head := fleet.Head{
 		Down:       down,
-		FreshUntil: uint64(at.Add(time.Duration(s.Bundle.Fresh)).Unix()),
-		HardAfter:  uint64(at.Add(time.Duration(s.Bundle.Hard)).Unix()),
+		FreshUntil: uint64(at.Add(time.Duration(age(s).Fresh)).Unix()),
+		HardAfter:  uint64(at.Add(time.Duration(age(s).Hard)).Unix()),
 	}
 	roots, err := f.roots()
 	if err != nil {

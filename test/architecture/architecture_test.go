@@ -131,6 +131,7 @@ func TestArrows(t *testing.T) {
 		"fleet":                     {"credential", "entry"},
 		"fleet/folder":              {"credential", "entry", "fleet", "yamlfile"},
 		"fleet/collector":           {"entry", "fleet"},
+		"fleet/centre":              {"fleet", "fleet/collector", "sync"},
 		"yamlfile":                  {},
 		"manual":                    {},
 		"manual/manualtest":         {"manual"},

@@ -1,0 +1,243 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package centre
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"gatehouse/fleet"
+	"gatehouse/fleet/collector"
+	syncer "gatehouse/sync"
+)
+
+// Source is what a fleet has to say: its folder.
+type Source interface {
+	// Bundle signs what has changed and a new head, and returns everything that a venue's kiosks need.
+	Bundle(venue string, at time.Time) (*fleet.Bundle, error)
+	Venues() ([]string, error)
+}
+
+// Config is how a centre works.
+type Config struct {
+	Broker Broker
+	// Every is how often heads are signed anew: 10 minutes if absent.
+	Every time.Duration
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// DefaultEvery is how often heads are signed anew.
+const DefaultEvery = 10 * time.Minute
+
+// Centre serves a fleet.
+type Centre struct {
+	cfg       Config
+	source    Source
+	collector *collector.Collector // nil: no events are taken
+	blobs     map[fleet.Digest][]byte
+	published map[string]fleet.Digest // by topic, on this connection
+	again     chan struct{}
+}
+
+// New serves what a source has to say and collects events once Serve is called.
+func New(cfg Config, source Source, c *collector.Collector) *Centre {
+	if cfg.Every == 0 {
+		cfg.Every = DefaultEvery
+	}
+	return &Centre{cfg: cfg, source: source, collector: c, blobs: map[fleet.Digest][]byte{}, again: make(chan struct{}, 1)}
+}
+
+// Publish has what changed in the folder published now.
+func (c *Centre) Publish() {
+	select {
+	case c.again <- struct{}{}:
+	default:
+	}
+}
+
+// Pauses between connections.
+const (
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+)
+
+// Serve serves until ctx ends. A broker that goes is waited for, and told everything again when it is back: what was retained
+// may be gone with it.
+func (c *Centre) Serve(ctx context.Context) {
+	for pause := firstPause; ctx.Err() == nil; {
+		began := time.Now()
+		err := c.session(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		c.cfg.Log.Warn("broker gone", "err", err)
+		if time.Since(began) > lastPause {
+			pause = firstPause
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+		pause = min(2*pause, lastPause)
+	}
+}
+
+func (c *Centre) session(ctx context.Context) error {
+	l, err := dial(ctx, c.cfg.Broker, "office-serve", syncer.UpFilter(syncer.LeafRecords), syncer.UpFilter(syncer.LeafWant))
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	c.published = map[string]fleet.Digest{}
+	if err := c.publish(ctx, l); err != nil {
+		return err
+	}
+	tick := time.NewTicker(c.cfg.Every)
+	defer tick.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case err = <-l.lost:
+		case <-tick.C:
+			err = c.publish(ctx, l)
+		case <-c.again:
+			err = c.publish(ctx, l)
+		case m := <-l.heard:
+			c.take(ctx, l, m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// publish signs what is due and publishes what is new: the head last, since a kiosk that has it waits for all that it names.
+// A folder that cannot be signed is told and tried again at the next turn; what is out stays out.
+func (c *Centre) publish(ctx context.Context, l *link) error {
+	venues, err := c.source.Venues()
+	if err != nil {
+		c.cfg.Log.Error("nothing published", "err", err)
+		return nil
+	}
+	blobs := map[fleet.Digest][]byte{}
+	for _, v := range venues {
+		b, err := c.source.Bundle(v, c.cfg.Now())
+		if err != nil {
+			c.cfg.Log.Error("venue not published", "venue", v, "err", err)
+			continue
+		}
+		for _, blob := range b.Blobs {
+			blobs[fleet.DigestOf(blob)] = blob
+		}
+		if err := c.publishBundle(ctx, l, b); err != nil {
+			return err
+		}
+	}
+	if len(blobs) > 0 || len(venues) == 0 {
+		c.blobs = blobs
+	}
+	return nil
+}
+
+func (c *Centre) publishBundle(ctx context.Context, l *link, b *fleet.Bundle) error {
+	chain := &fleet.Bundle{}
+	var heads []fleet.Document
+	for _, d := range b.Documents {
+		switch d.Kind() {
+		case fleet.KindRoot:
+			chain.Documents = append(chain.Documents, d)
+		}
+	}
+	raw, err := chain.Encode()
+	if err != nil {
+		return err
+	}
+	if err := c.once(ctx, l, syncer.RootTopic(), fleet.DigestOf(raw), raw); err != nil {
+		return err
+	}
+	for _, d := range b.Documents {
+		switch d.Kind() {
+		case fleet.KindRoot:
+		case fleet.KindHead:
+			heads = append(heads, d)
+		default:
+			err = errors.Join(err, c.once(ctx, l, syncer.DocumentTopic(d.Kind(), d.Scope()), d.Digest(), d.Bytes()))
+		}
+	}
+	for _, d := range heads {
+		err = errors.Join(err, c.once(ctx, l, syncer.DocumentTopic(d.Kind(), d.Scope()), d.Digest(), d.Bytes()))
+	}
+	return err
+}
+
+// once publishes what is not out on this connection.
+func (c *Centre) once(ctx context.Context, l *link, topic string, digest fleet.Digest, payload []byte) error {
+	if c.published[topic] == digest {
+		return nil
+	}
+	if err := l.publish(ctx, topic, true, payload); err != nil {
+		return err
+	}
+	c.published[topic] = digest
+	return nil
+}
+
+// take deals with what a kiosk sent.
+func (c *Centre) take(ctx context.Context, l *link, m message) {
+	from, leaf, ok := syncer.ParseUp(m.topic)
+	if !ok {
+		return
+	}
+	var err error
+	switch leaf {
+	case syncer.LeafRecords:
+		err = c.takeRecords(ctx, l, from, m.payload)
+	case syncer.LeafWant:
+		err = c.takeWant(l, from, m.payload)
+	}
+	if err != nil {
+		c.cfg.Log.Warn("message left", "kiosk", from, "topic", strings.TrimPrefix(m.topic, from.String()), "err", err)
+	}
+}
+
+func (c *Centre) takeRecords(ctx context.Context, l *link, from fleet.Place, raw []byte) error {
+	if c.collector == nil {
+		return nil
+	}
+	receipt, err := c.collector.Take(ctx, from, raw)
+	if err != nil {
+		return err
+	}
+	l.send(syncer.DownTopic(from, syncer.LeafReceipt), receipt)
+	return nil
+}
+
+// takeWant sends the blocks that a kiosk asks for. One that is not there any more belongs to a list that a newer one has
+// replaced.
+func (c *Centre) takeWant(l *link, from fleet.Place, raw []byte) error {
+	w, err := syncer.ReadWant(raw)
+	if err != nil {
+		return err
+	}
+	blob, ok := c.blobs[w.Digest]
+	if !ok {
+		return fmt.Errorf("centre: a blob that no list in force names: %s", w.Digest)
+	}
+	for _, i := range w.Blocks {
+		begin := int(i) * fleet.BlockSize
+		if uint64(i)*fleet.BlockSize >= uint64(len(blob)) {
+			return fmt.Errorf("centre: block %d of a blob of %d bytes", i, len(blob))
+		}
+		block := blob[begin:min(begin+fleet.BlockSize, len(blob))]
+		l.send(syncer.DownTopic(from, syncer.LeafBlock), syncer.Block{Digest: w.Digest, Index: i, Data: block}.Encode())
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package centre
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+// Broker is where a fleet's messages go, and as whom the centre comes.
+type Broker struct {
+	Addr string      // host:port
+	TLS  *tls.Config // nil: plain TCP, for tests on loopback
+}
+
+// message is one that came up.
+type message struct {
+	topic   string
+	payload []byte
+}
+
+// link is one connection to the broker.
+type link struct {
+	client mqtt.Client
+	heard  chan message
+	lost   chan error
+}
+
+const (
+	connectMost = 30 * time.Second
+	answerMost  = 30 * time.Second
+)
+
+// ErrBroker: the broker cannot be reached, or does not do what it is asked.
+var ErrBroker = errors.New("centre: the broker")
+
+// dial connects and subscribes to what comes up. id tells clients of the centre apart.
+func dial(ctx context.Context, b Broker, id string, filters ...string) (*link, error) {
+	l := &link{heard: make(chan message, 1024), lost: make(chan error, 1)}
+	o := mqtt.NewClientOptions()
+	scheme := "tcp"
+	if b.TLS != nil {
+		scheme = "ssl"
+		o.SetTLSConfig(b.TLS)
+	}
+	o.Servers = []*url.URL{{Scheme: scheme, Host: b.Addr}}
+	o.SetClientID(id).SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false)
+	o.SetConnectTimeout(connectMost).SetKeepAlive(30 * time.Second).SetPingTimeout(10 * time.Second).SetWriteTimeout(10 * time.Second)
+	o.SetOrderMatters(true) // the handler only puts a message down
+	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
+		select {
+		case l.heard <- message{m.Topic(), m.Payload()}:
+		default: // kiosks send again what nobody acknowledges
+		}
+	})
+	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
+		select {
+		case l.lost <- fmt.Errorf("%w: the connection was lost: %w", ErrBroker, err):
+		default:
+		}
+	})
+	l.client = mqtt.NewClient(o)
+	if err := await(ctx, l.client.Connect()); err != nil {
+		return nil, fmt.Errorf("%w at %s: %w", ErrBroker, b.Addr, err)
+	}
+	asked := map[string]byte{}
+	for _, f := range filters {
+		asked[f] = 1
+	}
+	if len(asked) > 0 {
+		token := l.client.SubscribeMultiple(asked, nil)
+		if err := await(ctx, token); err != nil {
+			l.close()
+			return nil, fmt.Errorf("%w at %s: %w", ErrBroker, b.Addr, err)
+		}
+		for filter, qos := range token.(*mqtt.SubscribeToken).Result() {
+			if qos >= 0x80 {
+				l.close()
+				return nil, fmt.Errorf("%w at %s refuses the subscription %s; look at its access list", ErrBroker, b.Addr, filter)
+			}
+		}
+	}
+	return l, nil
+}
+
+func (l *link) close() { l.client.Disconnect(250) }
+
+// publish returns when the broker has it.
+func (l *link) publish(ctx context.Context, topic string, retained bool, payload []byte) error {
+	if err := await(ctx, l.client.Publish(topic, 1, retained, payload)); err != nil {
+		return fmt.Errorf("%w: publish %s: %w", ErrBroker, topic, err)
+	}
+	return nil
+}
+
+// send does not wait: what is lost is asked for again.
+func (l *link) send(topic string, payload []byte) { l.client.Publish(topic, 0, false, payload) }
+
+func await(ctx context.Context, t mqtt.Token) error {
+	timer := time.NewTimer(answerMost)
+	defer timer.Stop()
+	select {
+	case <-t.Done():
+		return t.Error()
+	case <-timer.C:
+		return errors.New("it does not answer")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
