@@ -50,10 +50,11 @@ func city(t testing.TB) *folder.Folder {
 
 // mosquitto runs Debian's broker on loopback with the configuration that a fleet's folder writes.
 type mosquitto struct {
-	t    testing.TB
-	dir  string
-	addr string
-	cmd  *exec.Cmd
+	t       testing.TB
+	program string
+	dir     string
+	addr    string
+	cmd     *exec.Cmd
 }
 
 func start(t testing.TB, f *folder.Folder) *mosquitto {
@@ -68,23 +69,23 @@ func start(t testing.TB, f *folder.Folder) *mosquitto {
 	check(t, err)
 	port := l.Addr().(*net.TCPAddr).Port
 	check(t, l.Close())
-	m := &mosquitto{t: t, dir: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", port)}
+	m := &mosquitto{t: t, program: program, dir: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", port)}
 	check(t, f.Mosquitto(m.dir, port, time.Now(), "127.0.0.1", "localhost"))
-	m.run(program)
+	m.again()
 	t.Cleanup(m.kill)
 	return m
 }
 
-// run starts the process and waits until it listens. As root the broker would change to a user who cannot read its key.
-func (m *mosquitto) run(program string) {
+// again starts the process and waits until it listens. As root the broker would change to a user who cannot read its key.
+func (m *mosquitto) again() {
 	m.t.Helper()
 	path := filepath.Join(m.dir, "mosquitto.conf")
 	text, err := os.ReadFile(path)
 	check(m.t, err)
-	if os.Getuid() == 0 && !strings.Contains(string(text), "\nuser ") {
+	if os.Getuid() == 0 && !strings.HasPrefix(string(text), "user ") {
 		check(m.t, os.WriteFile(path, append([]byte("user root\n"), text...), 0o600))
 	}
-	m.cmd = exec.Command(program, "-v", "-c", path)
+	m.cmd = exec.Command(m.program, "-v", "-c", path)
 	said, err := m.cmd.StderrPipe()
 	check(m.t, err)
 	check(m.t, m.cmd.Start())

@@ -1,0 +1,223 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"gatehouse/credential"
+	"gatehouse/device"
+	"gatehouse/device/client"
+	"gatehouse/fleet"
+	"gatehouse/fleet/centre"
+	"gatehouse/fleet/collector"
+	"gatehouse/fleet/folder"
+	"gatehouse/gate"
+	"gatehouse/gate/gatetest"
+	"gatehouse/scanner/scannertest"
+)
+
+// kiosk is a real kiosk, all but its board, joined to a broker.
+type kiosk struct {
+	t       testing.TB
+	scanner *scannertest.Scanner
+	board   *gatetest.Board
+	client  *client.Client
+	stop    func()
+}
+
+// runKiosk runs the kiosk of a folder. Nothing was ever imported there: all it knows comes over the broker.
+func runKiosk(t testing.TB, f *folder.Folder, p fleet.Place, addr string) *kiosk {
+	t.Helper()
+	if _, err := f.KioskKey(p); err != nil {
+		check(t, f.CertifyKiosk(p, time.Now()))
+	}
+	home := filepath.Join(f.Dir(), "kiosks", p.Venue, p.Kiosk)
+	pin, err := f.Pin()
+	check(t, err)
+	run, err := os.MkdirTemp("", "gatehouse-run-") // a socket's path is short
+	check(t, err)
+	t.Cleanup(func() { os.RemoveAll(run) })
+	port := filepath.Join(run, "scanner")
+	text := fmt.Sprintf(`venue: %s
+kiosk: %s
+root: %s
+state: state
+run: %s
+venue_key: venue.key
+sync: {brokers: ["%s"], ca: broker-ca.pem, certificate: kiosk.pem, key: kiosk.key}
+lanes:
+  - name: in-1
+    pulse: 100ms
+    scanner: {port: %s, same_code: 200ms}
+    gpio: {relay: {line: simulated}}
+`, p.Venue, p.Kiosk, pin, run, addr, port)
+	path := filepath.Join(home, "gatehouse.yaml")
+	check(t, os.WriteFile(path, []byte(text), 0o600))
+	cfg, err := device.LoadConfig(path)
+	check(t, err)
+
+	k := &kiosk{t: t, scanner: scannertest.New(port, "\r"), board: gatetest.New(gatetest.Config{}), client: client.Dial(run)}
+	check(t, k.scanner.Plug())
+	clock := device.SystemClock()
+	clock.Synced = func() bool { return true } // whatever keeps this machine's time
+	hw := device.Hardware{Lines: func(l device.LaneConfig) (gate.Lines, error) { return k.board.Lines(l.Name), nil }, Clock: clock}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := device.Run(ctx, cfg, hw, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
+			t.Errorf("kiosk: %v", err)
+		}
+	}()
+	k.stop = sync.OnceFunc(func() { cancel(); <-done; k.scanner.Unplug() })
+	t.Cleanup(k.stop)
+	return k
+}
+
+// until asks the kiosk until something is so.
+func (k *kiosk) until(what string, is func(*client.Status) bool) {
+	k.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	defer cancel()
+	poll := time.NewTicker(50 * time.Millisecond)
+	defer poll.Stop()
+	var last *client.Status
+	for {
+		if s, err := k.client.Status(ctx); err == nil && is(s) {
+			return
+		} else if err == nil {
+			last = s
+		}
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			k.t.Fatalf("not in time: %s; last %+v", what, last)
+		}
+	}
+}
+
+// scan shows a code and returns how it was answered, as the record has it.
+func (k *kiosk) scan(code string) client.Event {
+	k.t.Helper()
+	before := k.last()
+	check(k.t, k.scanner.Scan(code))
+	k.until("the answer", func(s *client.Status) bool { return s.Ledger.Events > before })
+	events, err := k.client.Events(k.t.Context(), client.Query{From: before + 1})
+	check(k.t, err)
+	for _, e := range events.Events {
+		if e.Kind == "decision" {
+			return e
+		}
+	}
+	k.t.Fatalf("no decision among %+v", events)
+	return client.Event{}
+}
+
+func (k *kiosk) last() uint64 {
+	k.t.Helper()
+	s, err := k.client.Status(k.t.Context())
+	check(k.t, err)
+	return s.Ledger.Events
+}
+
+// serve runs a fleet's centre at a broker.
+func serve(t testing.TB, f *folder.Folder, addr string) (*centre.Centre, *collector.SQLite) {
+	t.Helper()
+	store, err := collector.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "events.db"))
+	check(t, err)
+	t.Cleanup(func() { store.Close() })
+	keys, err := f.SigningKeys(fleet.RoleCollector)
+	check(t, err)
+	certificate, key, err := f.CertifyOffice(time.Now())
+	check(t, err)
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	check(t, err)
+	pool := x509.NewCertPool()
+	text, err := os.ReadFile(f.AuthorityPath())
+	check(t, err)
+	pool.AppendCertsFromPEM(text)
+	c := centre.New(centre.Config{
+		Broker: centre.Broker{Addr: addr, TLS: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{pair}}},
+		Now:    time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	}, online{f}, collector.New(store, f.KeyOf, time.Now, keys...))
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); c.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return c, store
+}
+
+// online is a folder whose heads are for kiosks that hear of each.
+type online struct{ *folder.Folder }
+
+func (o online) Bundle(venue string, at time.Time) (*fleet.Bundle, error) { return o.Online(venue, at) }
+
+// A revocation takes effect at the gate while the network is up; without it everything is decided, and what was recorded
+// meanwhile arrives afterwards, each event once.
+func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
+	f := city(t)
+	check(t, f.AddIssuer("arena", folder.IssuerOptions{}))
+	m := start(t, f)
+	c, store := serve(t, f, m.addr)
+	k := runKiosk(t, f, one, m.addr)
+	k.until("documents in force", func(s *client.Status) bool { return s.Data.Freshness == "fresh" })
+	k.until("the lane in service", func(s *client.Status) bool { return s.Lanes[0].Gate == "in service" && s.Lanes[0].Scanner == "connected" })
+
+	ticket := func() folder.Issued {
+		i, err := f.Issue("arena", credential.Claims{Kind: "ticket", Scope: []string{"arena"}, Issued: time.Now(), Expires: time.Now().Add(time.Hour)})
+		check(t, err)
+		return i
+	}
+	first, second := ticket(), ticket()
+	if e := k.scan(first.Code); e.Reason != "ok" {
+		t.Fatalf("the first ticket: %+v", e)
+	}
+	_, err := f.Revoke("arena", second.ID)
+	check(t, err)
+	before := k.last()
+	c.Publish()
+	k.until("the revocation in force", func(s *client.Status) bool { return s.Ledger.Events > before })
+	if e := k.scan(second.Code); e.Reason != "revoked" {
+		t.Errorf("a revoked ticket: %+v", e)
+	}
+
+	m.kill()
+	third := ticket()
+	if e := k.scan(third.Code); e.Reason != "ok" {
+		t.Errorf("without the broker: %+v", e)
+	}
+	if e := k.scan(first.Code); e.Reason != "already_used" {
+		t.Errorf("a used ticket without the broker: %+v", e)
+	}
+	m.again()
+	want := k.last()
+	received := func() (seqs []uint64) {
+		check(t, store.Events(t.Context(), collector.Filter{Venue: one.Venue, Kiosk: one.Kiosk}, func(e collector.Stored) error {
+			seqs = append(seqs, e.Event.Seq)
+			return nil
+		}))
+		return seqs
+	}
+	k.until("every event collected", func(*client.Status) bool { return uint64(len(received())) >= want })
+	for i, seq := range received() {
+		if seq != uint64(i+1) {
+			t.Fatalf("event %d in place %d", seq, i+1)
+		}
+	}
+	alarms, err := store.Alarms(t.Context())
+	if err != nil || len(alarms) != 0 {
+		t.Errorf("alarms %+v, %v", alarms, err)
+	}
+}
