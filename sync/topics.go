@@ -47,6 +47,9 @@ func DocumentTopic(kind fleet.Kind, scope fleet.Scope) string {
 // DownTopic is a topic of messages to one kiosk.
 func DownTopic(p fleet.Place, leaf string) string { return down(p, leaf) }
 
+// UpTopic is a topic of messages from one kiosk.
+func UpTopic(p fleet.Place, leaf string) string { return up(p, leaf) }
+
 // UpFilter matches a leaf of every kiosk.
 func UpFilter(leaf string) string { return topicRoot + "+/+/up/" + leaf }
 

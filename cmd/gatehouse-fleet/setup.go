@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"gatehouse/credential"
-	"gatehouse/fleet"
 	"gatehouse/fleet/folder"
 )
 
@@ -156,19 +154,22 @@ kiosk's own layer of the rule: its keys take the place of the venue's.`,
 		Example: "  gatehouse-fleet kiosk add arena/gate-1",
 		Args:    one("VENUE/KIOSK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			venue, kiosk, ok := strings.Cut(args[0], "/")
-			if !ok {
-				return fmt.Errorf("%q is not VENUE/KIOSK; write for example: gatehouse-fleet kiosk add arena/gate-1", args[0])
+			place, err := placeOf(args[0])
+			if err != nil {
+				return err
 			}
 			f, err := o.open()
 			if err != nil {
 				return err
 			}
-			dir, err := f.AddKiosk(fleet.Place{Venue: venue, Kiosk: kiosk})
+			dir, err := f.AddKiosk(place)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Edit %s: port and lines of this kiosk\nPut it and venue.key (mode 0600) into /etc/gatehouse of the kiosk\nNext: gatehouse-fleet bundle --venue %s -o %s.bundle\n", filepath.Join(dir, "gatehouse.yaml"), venue, venue)
+			if err := f.CertifyKiosk(place, time.Now()); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "Edit %s: port and lines of this kiosk\nPut it, with venue.key and kiosk.key (mode 0600), kiosk.pem and broker-ca.pem, into /etc/gatehouse of the kiosk\nNext: gatehouse-fleet bundle --venue %s -o %s.bundle\n", filepath.Join(dir, "gatehouse.yaml"), place.Venue, place.Venue)
 			return nil
 		},
 	})

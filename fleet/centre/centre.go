@@ -43,6 +43,7 @@ type Centre struct {
 	blobs     map[fleet.Digest][]byte
 	published map[string]fleet.Digest // by topic, on this connection
 	again     chan struct{}
+	looked    time.Time
 }
 
 // New serves what a source has to say and collects events once Serve is called.
@@ -119,32 +120,57 @@ func (c *Centre) session(ctx context.Context) error {
 	}
 }
 
-// publish signs what is due and publishes what is new: the head last, since a kiosk that has it waits for all that it names.
-// A folder that cannot be signed is told and tried again at the next turn; what is out stays out.
+// publish signs what is due and publishes what is new. A venue that cannot be signed is tried again at the next turn; what is
+// out stays out.
 func (c *Centre) publish(ctx context.Context, l *link) error {
+	unsigned, err := c.publishAll(ctx, l)
+	if unsigned != nil {
+		c.cfg.Log.Error("not published", "err", unsigned)
+	}
+	return err
+}
+
+// Apply publishes once what a source has to say, with a connection of its own.
+func Apply(ctx context.Context, cfg Config, source Source) error {
+	l, err := dial(ctx, cfg.Broker, "office-"+clientSuffix())
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	c := New(cfg, source, nil)
+	c.published = map[string]fleet.Digest{}
+	unsigned, err := c.publishAll(ctx, l)
+	return errors.Join(unsigned, err)
+}
+
+// publishAll publishes every venue, the head last: a kiosk that has it waits for all that it names. unsigned is what the
+// source could not sign.
+func (c *Centre) publishAll(ctx context.Context, l *link) (unsigned, err error) {
 	venues, err := c.source.Venues()
 	if err != nil {
-		c.cfg.Log.Error("nothing published", "err", err)
-		return nil
+		return err, nil
 	}
 	blobs := map[fleet.Digest][]byte{}
 	for _, v := range venues {
 		b, err := c.source.Bundle(v, c.cfg.Now())
 		if err != nil {
-			c.cfg.Log.Error("venue not published", "venue", v, "err", err)
+			unsigned = errors.Join(unsigned, fmt.Errorf("venue %s: %w", v, err))
 			continue
 		}
 		for _, blob := range b.Blobs {
 			blobs[fleet.DigestOf(blob)] = blob
 		}
 		if err := c.publishBundle(ctx, l, b); err != nil {
-			return err
+			return unsigned, err
 		}
 	}
-	if len(blobs) > 0 || len(venues) == 0 {
-		c.blobs = blobs
+	if unsigned != nil {
+		for d, blob := range c.blobs { // of the venues that could not be signed now
+			blobs[d] = blob
+		}
 	}
-	return nil
+	c.blobs = blobs
+	return unsigned, nil
 }
 
 func (c *Centre) publishBundle(ctx context.Context, l *link, b *fleet.Bundle) error {
@@ -220,6 +246,16 @@ func (c *Centre) takeRecords(ctx context.Context, l *link, from fleet.Place, raw
 	return nil
 }
 
+// lookEvery is how often the folder is looked at again because a kiosk asks for what is not known here.
+const lookEvery = 10 * time.Second
+
+func (c *Centre) lookAgain() {
+	if now := time.Now(); now.Sub(c.looked) >= lookEvery {
+		c.looked = now
+		c.Publish()
+	}
+}
+
 // takeWant sends the blocks that a kiosk asks for. One that is not there any more belongs to a list that a newer one has
 // replaced.
 func (c *Centre) takeWant(l *link, from fleet.Place, raw []byte) error {
@@ -229,6 +265,7 @@ func (c *Centre) takeWant(l *link, from fleet.Place, raw []byte) error {
 	}
 	blob, ok := c.blobs[w.Digest]
 	if !ok {
+		c.lookAgain() // somebody else may have published it
 		return fmt.Errorf("centre: a blob that no list in force names: %s", w.Digest)
 	}
 	for _, i := range w.Blocks {

@@ -22,6 +22,7 @@
 package folder
 
 import (
+	"cmp"
 	"crypto/rand"
 	_ "embed"
 	"encoding/hex"
@@ -66,6 +67,8 @@ var kioskTemplate string
 type settings struct {
 	Format int   `yaml:"format"`
 	Bundle bands `yaml:"bundle"`
+	// Broker is where kiosks and centre meet, host:port; without it there are bundles only.
+	Broker string `yaml:"broker"`
 	// Online is for heads that are published every few minutes.
 	Online bands `yaml:"online"`
 }
@@ -87,6 +90,18 @@ func (f *Folder) path(parts ...string) string {
 func (f *Folder) Venues() ([]string, error) {
 	venues, err := f.list("venues")
 	return slices.DeleteFunc(venues, func(v string) bool { return !fleet.ValidName(v) }), err
+}
+
+// Broker is where kiosks and centre meet, host:port.
+func (f *Folder) Broker() (string, error) {
+	s, err := f.settings()
+	if err == nil && s.Broker == "" {
+		err = fmt.Errorf("%w: %s names no broker; write for example: broker: broker.example:8883", ErrConfig, f.path("fleet.yaml"))
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.Broker, nil
 }
 
 // Dir is where the folder is.
@@ -224,7 +239,15 @@ func (f *Folder) AddKiosk(p fleet.Place) (dir string, err error) {
 	if err := WriteFile(filepath.Join(dir, "venue.key"), secret, private); err != nil { // the secret first, as above
 		return "", err
 	}
-	text := strings.NewReplacer("VENUE", p.Venue, "KIOSK", p.Kiosk, "ROOT", pin.String()).Replace(kioskTemplate)
+	s, err := f.settings()
+	if err != nil {
+		return "", err
+	}
+	sync := "sync: {brokers: [\"" + cmp.Or(s.Broker, "broker.example:8883") + "\"], ca: broker-ca.pem, certificate: kiosk.pem, key: kiosk.key}\n"
+	if s.Broker == "" {
+		sync = "# " + sync
+	}
+	text := strings.NewReplacer("SYNC", sync, "VENUE", p.Venue, "KIOSK", p.Kiosk, "ROOT", pin.String()).Replace(kioskTemplate)
 	return dir, writeNew(path, []byte(text), readable)
 }
 

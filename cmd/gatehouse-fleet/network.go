@@ -1,0 +1,228 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"gatehouse/fleet"
+	"gatehouse/fleet/centre"
+	"gatehouse/fleet/collector"
+	"gatehouse/fleet/folder"
+)
+
+// officeOf is how the folder's operator reaches the broker.
+func officeOf(f *folder.Folder) (b centre.Broker, err error) {
+	if b.Addr, err = f.Broker(); err != nil {
+		return b, err
+	}
+	certificate, key, err := f.CertifyOffice(time.Now())
+	if err != nil {
+		return b, err
+	}
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	if err != nil {
+		return b, err
+	}
+	text, err := os.ReadFile(f.AuthorityPath())
+	if err != nil {
+		return b, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return b, fmt.Errorf("%s holds no certificate; run gatehouse-fleet broker-config mosquitto again", f.AuthorityPath())
+	}
+	b.TLS = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{pair}}
+	return b, nil
+}
+
+// online is a folder whose heads are for kiosks that hear of each.
+type online struct{ *folder.Folder }
+
+func (o online) Bundle(venue string, at time.Time) (*fleet.Bundle, error) { return o.Online(venue, at) }
+
+// untilStopped ends with SIGINT or SIGTERM.
+func untilStopped(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+}
+
+func newServe(o *options) *cobra.Command {
+	var db string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the fleet over its broker: documents, heads every ten minutes, blocks, and the events of all kiosks",
+		Long: `Serve the fleet over the broker that fleet.yaml names, until stopped.
+
+What has changed in the folder is signed and published when it starts and every
+ten minutes, with a new head for each venue; "apply" publishes at once. Revocation
+lists go out in blocks, as kiosks ask for them. The events of kiosks are kept in
+one SQLite file, each once, and acknowledged; a gap, a broken chain or two events
+with one number raise an alarm, which "events --alarms" shows.`,
+		Example: "  gatehouse-fleet serve --db events.db",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := o.open()
+			if err != nil {
+				return err
+			}
+			broker, err := officeOf(f)
+			if err != nil {
+				return err
+			}
+			keys, err := f.SigningKeys(fleet.RoleCollector)
+			if err != nil {
+				return err
+			}
+			ctx, stop := untilStopped(cmd)
+			defer stop()
+			store, err := collector.OpenSQLite(ctx, databaseOf(f, db))
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			log.Info("serving", "broker", broker.Addr)
+			centre.New(centre.Config{Broker: broker, Now: time.Now, Log: log}, online{f}, collector.New(store, f.KeyOf, time.Now, keys...)).Serve(ctx)
+			return store.Close()
+		},
+	}
+	cmd.Flags().StringVar(&db, "db", "", "the `file` of the collected events (default: events.db of the folder)")
+	return cmd
+}
+
+func databaseOf(f *folder.Folder, path string) string {
+	if path == "" {
+		return filepath.Join(f.Dir(), "events.db")
+	}
+	return path
+}
+
+func newApply(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:     "apply",
+		Short:   "Sign what has changed and publish it to all kiosks that are joined",
+		Example: "  gatehouse-fleet plan && gatehouse-fleet apply",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := o.open()
+			if err != nil {
+				return err
+			}
+			broker, err := officeOf(f)
+			if err != nil {
+				return err
+			}
+			if err := centre.Apply(cmd.Context(), centre.Config{Broker: broker, Now: time.Now}, online{f}); err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "Published. See who has it: gatehouse-fleet status")
+			return nil
+		},
+	}
+}
+
+func newBrokerConfig(o *options) *cobra.Command {
+	var hosts []string
+	port := 8883
+	mosquitto := &cobra.Command{
+		Use:     "mosquitto DIR",
+		Short:   "Write the configuration of a Mosquitto broker: listener, certificate and access list",
+		Example: "  gatehouse-fleet broker-config mosquitto /etc/mosquitto/gatehouse --host broker.example",
+		Args:    one("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := o.open()
+			if err != nil {
+				return err
+			}
+			if err := f.Mosquitto(args[0], port, time.Now(), hosts...); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "Written to %s. Start it: mosquitto -c %s\nIf fleet.yaml does not name it yet, add: broker: %s:%d\nEach kiosk's certificate is beside its local config: kiosk.pem, kiosk.key (mode 0600), broker-ca.pem\n",
+				args[0], filepath.Join(args[0], "mosquitto.conf"), strings.Join(hosts[:min(1, len(hosts))], ""), port)
+			return nil
+		},
+	}
+	mosquitto.Flags().StringArrayVar(&hosts, "host", nil, "a `name` or address by which kiosks reach the broker (repeatable)")
+	mosquitto.Flags().IntVar(&port, "port", port, "the `port` that it listens on")
+	return group("broker-config", "Write what a broker needs", mosquitto)
+}
+
+func newCommand(o *options) *cobra.Command {
+	var reason string
+	wait := 20 * time.Second
+	cmd := &cobra.Command{
+		Use:   "cmd VENUE/KIOSK ACTION [LANE]",
+		Short: "Order one kiosk that is joined: open, close-lane, open-lane, identify or resync",
+		Long: `Order one kiosk that is joined now, and print what became of it.
+
+The order is signed with the command key and bound to the kiosk's boot and
+connection: it is carried out once or not at all, and never later. The kiosk
+records it, with the reason, before it acts.`,
+		Example: `  gatehouse-fleet cmd arena/gate-1 open in-1 --reason "pushchair, asked by telephone"
+  gatehouse-fleet cmd arena/gate-1 close-lane in-1 --reason "turnstile is being repaired"`,
+		Args: cobra.RangeArgs(2, 3),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			place, err := placeOf(args[0])
+			if err != nil {
+				return err
+			}
+			if strings.TrimSpace(reason) == "" {
+				return errors.New("why? It is recorded with the order. Add --reason TEXT")
+			}
+			f, err := o.open()
+			if err != nil {
+				return err
+			}
+			broker, err := officeOf(f)
+			if err != nil {
+				return err
+			}
+			keys, err := f.SigningKeys(fleet.RoleCommand)
+			if err != nil {
+				return err
+			}
+			order := centre.Order{To: place, Action: fleet.Action(args[1]), Reason: reason}
+			if len(args) == 3 {
+				order.Lane = args[2]
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
+			defer cancel()
+			r, err := centre.Command(ctx, broker, order, time.Now(), keys...)
+			if err != nil {
+				return err
+			}
+			if !r.Done {
+				return fmt.Errorf("%s: %s: %s", place, r.Code, r.Text)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: done (event %d)\n", place, r.Event)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the `record`: who asks, and what for")
+	cmd.Flags().DurationVar(&wait, "wait", wait, "how long to wait for the answer")
+	return cmd
+}
+
+// placeOf reads VENUE/KIOSK.
+func placeOf(text string) (fleet.Place, error) {
+	venue, kiosk, ok := strings.Cut(text, "/")
+	p := fleet.Place{Venue: venue, Kiosk: kiosk}
+	if !ok || p.Validate() != nil {
+		return p, fmt.Errorf("%q is not VENUE/KIOSK; write for example arena/gate-1", text)
+	}
+	return p, nil
+}
