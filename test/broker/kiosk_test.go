@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,6 +27,7 @@ import (
 	"gatehouse/gate"
 	"gatehouse/gate/gatetest"
 	"gatehouse/scanner/scannertest"
+	syncer "gatehouse/sync"
 )
 
 // kiosk is a real kiosk, all but its board, joined to a broker.
@@ -132,14 +134,9 @@ func (k *kiosk) last() uint64 {
 	return s.Ledger.Events
 }
 
-// serve runs a fleet's centre at a broker.
-func serve(t testing.TB, f *folder.Folder, addr string) (*centre.Centre, *collector.SQLite) {
+// officeAt is the operator's way to the broker.
+func officeAt(t testing.TB, f *folder.Folder, addr string) centre.Broker {
 	t.Helper()
-	store, err := collector.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "events.db"))
-	check(t, err)
-	t.Cleanup(func() { store.Close() })
-	keys, err := f.SigningKeys(fleet.RoleCollector)
-	check(t, err)
 	certificate, key, err := f.CertifyOffice(time.Now())
 	check(t, err)
 	pair, err := tls.LoadX509KeyPair(certificate, key)
@@ -148,9 +145,19 @@ func serve(t testing.TB, f *folder.Folder, addr string) (*centre.Centre, *collec
 	text, err := os.ReadFile(f.AuthorityPath())
 	check(t, err)
 	pool.AppendCertsFromPEM(text)
+	return centre.Broker{Addr: addr, TLS: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{pair}}}
+}
+
+// serve runs a fleet's centre at a broker.
+func serve(t testing.TB, f *folder.Folder, addr string) (*centre.Centre, *collector.SQLite) {
+	t.Helper()
+	store, err := collector.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "events.db"))
+	check(t, err)
+	t.Cleanup(func() { store.Close() })
+	keys, err := f.SigningKeys(fleet.RoleCollector)
+	check(t, err)
 	c := centre.New(centre.Config{
-		Broker: centre.Broker{Addr: addr, TLS: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{pair}}},
-		Now:    time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Broker: officeAt(t, f, addr), Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, online{f}, collector.New(store, f.KeyOf, time.Now, keys...))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -173,7 +180,9 @@ func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
 	c, store := serve(t, f, m.addr)
 	k := runKiosk(t, f, one, m.addr)
 	k.until("documents in force", func(s *client.Status) bool { return s.Data.Freshness == "fresh" })
-	k.until("the lane in service", func(s *client.Status) bool { return s.Lanes[0].Gate == "in service" && s.Lanes[0].Scanner == "connected" })
+	k.until("the lane in service", func(s *client.Status) bool {
+		return s.Lanes[0].Gate == "in service" && s.Lanes[0].Scanner == "connected"
+	})
 
 	ticket := func() folder.Issued {
 		i, err := f.Issue("arena", credential.Claims{Kind: "ticket", Scope: []string{"arena"}, Issued: time.Now(), Expires: time.Now().Add(time.Hour)})
@@ -219,5 +228,50 @@ func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
 	alarms, err := store.Alarms(t.Context())
 	if err != nil || len(alarms) != 0 {
 		t.Errorf("alarms %+v, %v", alarms, err)
+	}
+}
+
+// An order reaches the gate while the kiosk is joined, is recorded with its reason, and is never kept for later.
+func TestTheFleetOpensAGateAndClosesALane(t *testing.T) {
+	f := city(t)
+	check(t, f.AddIssuer("arena", folder.IssuerOptions{}))
+	m := start(t, f)
+	serve(t, f, m.addr)
+	k := runKiosk(t, f, one, m.addr)
+	k.until("documents in force", func(s *client.Status) bool { return s.Data.Freshness == "fresh" && s.Lanes[0].Gate == "in service" })
+	keys, err := f.SigningKeys(fleet.RoleCommand)
+	check(t, err)
+	order := func(o centre.Order) syncer.Result {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		o.To, o.Reason = one, "asked by telephone"
+		r, err := centre.Command(ctx, officeAt(t, f, m.addr), o, time.Now(), keys...)
+		check(t, err)
+		return r
+	}
+	before := k.board.Mark()
+	if r := order(centre.Order{Action: fleet.ActionOpen, Lane: "in-1"}); !r.Done || r.Event == 0 {
+		t.Fatalf("open: %+v", r)
+	}
+	_, err = k.board.WaitEdge(t.Context(), before, "in-1", gate.Relay, true)
+	check(t, err)
+	if r := order(centre.Order{Action: fleet.ActionCloseLane, Lane: "in-1"}); !r.Done {
+		t.Fatalf("close: %+v", r)
+	}
+	k.until("the lane closed", func(s *client.Status) bool { return s.Lanes[0].Closed != nil })
+	if r := order(centre.Order{Action: fleet.ActionOpenLane, Lane: "in-1"}); !r.Done {
+		t.Fatalf("open the lane: %+v", r)
+	}
+	k.until("the lane open", func(s *client.Status) bool { return s.Lanes[0].Closed == nil })
+	if r := order(centre.Order{Action: fleet.ActionOpen, Lane: "in-9"}); r.Done || r.Text == "" {
+		t.Errorf("a lane that is not there: %+v", r)
+	}
+	if r := order(centre.Order{Action: fleet.ActionResync}); !r.Done {
+		t.Errorf("resync: %+v", r)
+	}
+	k.stop()
+	if _, err := centre.Command(t.Context(), officeAt(t, f, m.addr), centre.Order{To: one, Action: fleet.ActionOpen, Lane: "in-1", Reason: "late"}, time.Now(), keys...); !errors.Is(err, centre.ErrOffline) {
+		t.Errorf("a kiosk that is gone: %v", err)
 	}
 }
