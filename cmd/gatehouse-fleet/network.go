@@ -115,6 +115,11 @@ func newApply(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:     "apply",
 		Short:   "Sign what has changed and publish it to all kiosks that are joined",
+		Long: `Sign what has changed in the folder, with a new head for each venue, and publish it
+at the broker that fleet.yaml names. Kiosks that are joined have it within a second,
+and the others when they come. The whole folder is checked before anything is
+signed; "plan" shows before what would change, and for whom. The blocks of a new
+revocation base are handed out by "serve", which must run for that.`,
 		Example: "  gatehouse-fleet plan && gatehouse-fleet apply",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -141,6 +146,11 @@ func newBrokerConfig(o *options) *cobra.Command {
 	mosquitto := &cobra.Command{
 		Use:     "mosquitto DIR",
 		Short:   "Write the configuration of a Mosquitto broker: listener, certificate and access list",
+		Long: `Write into a folder what a Mosquitto (2.0 or newer) needs to serve this fleet: its
+configuration, its certificate and the access list, TLS 1.3 with a certificate for
+each client. Kiosks that have no certificate yet get theirs, beside their local
+config. With the certificate of one kiosk nobody can read or write the topics of
+another. Run it again when kiosks were added, and reload the broker.`,
 		Example: "  gatehouse-fleet broker-config mosquitto /etc/mosquitto/gatehouse --host broker.example",
 		Args:    one("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {

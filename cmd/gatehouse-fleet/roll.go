@@ -16,7 +16,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"gatehouse/entry"
 	"gatehouse/fleet/centre"
 	"gatehouse/fleet/collector"
 )
@@ -33,7 +32,12 @@ func newStatus(o *options) *cobra.Command {
 
 None of it is signed: it is what kiosks say of themselves, for people to look at.
 A kiosk that is gone without a word is seen by the age of its last heartbeat,
-which comes every minute; --watch goes on and shows each change.`,
+which comes every minute; --watch goes on and shows each change.
+
+--json prints an array; fields may be added, those there stay: {"kiosk": {"Venue", "Kiosk"}, "status": {"online", "boot",
+"nonce", "version", "at"}, "reported": {"documents", "missing", "code", "reason",
+"program"}, "beat": {"at", "clock", "uptime" in seconds, "band", "signed",
+"conditions", "ledger", "last", "received"}, "beat_at"}.`,
 		Example: "  gatehouse-fleet status --watch",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -182,25 +186,25 @@ func showAlarms(cmd *cobra.Command, store *collector.SQLite) error {
 
 // collected is one event as it is written in JSON.
 type collected struct {
-	Venue   string        `json:"venue"`
-	Kiosk   string        `json:"kiosk"`
-	Ledger  string        `json:"ledger"`
-	Seq     uint64        `json:"seq"`
-	At      time.Time     `json:"at"`
-	Kind    string        `json:"kind"`
-	Lane    string        `json:"lane,omitempty"`
-	Outcome entry.Outcome `json:"outcome,omitempty"`
-	Reason  entry.Reason  `json:"reason,omitempty"`
-	Issuer  string        `json:"issuer,omitempty"`
-	Rule    string        `json:"rule,omitempty"`
-	Passage entry.Passage `json:"passage,omitempty"`
-	Of      uint64        `json:"of,omitempty"`
-	Note    string        `json:"note,omitempty"`
+	Venue   string    `json:"venue"`
+	Kiosk   string    `json:"kiosk"`
+	Ledger  string    `json:"ledger"`
+	Seq     uint64    `json:"seq"`
+	At      time.Time `json:"at"`
+	Kind    string    `json:"kind"`
+	Lane    string    `json:"lane,omitempty"`
+	Outcome string    `json:"outcome,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+	Issuer  string    `json:"issuer,omitempty"`
+	Rule    string    `json:"rule,omitempty"`
+	Passage string    `json:"passage,omitempty"`
+	Of      uint64    `json:"of,omitempty"`
+	Note    string    `json:"note,omitempty"`
 }
 
 func collectedOf(e collector.Stored) collected {
 	ev := e.Event
-	return collected{e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger.String(), ev.Seq, ev.At, string(ev.Kind), ev.Lane, ev.Outcome, ev.Reason, ev.Issuer, ev.Rule, ev.Passage, ev.Of, ev.Note}
+	return collected{e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger.String(), ev.Seq, ev.At, string(ev.Kind), ev.Lane, string(ev.Outcome), string(ev.Reason), ev.Issuer, ev.Rule, string(ev.Passage), ev.Of, ev.Note}
 }
 
 // eventWriter writes events in a format; end is called after the last.
@@ -214,8 +218,8 @@ func eventWriter(out io.Writer, format string) (show func(collector.Stored) erro
 		err := w.Write([]string{"venue", "kiosk", "ledger", "seq", "at", "kind", "lane", "outcome", "reason", "issuer", "rule", "passage", "of", "note"})
 		return func(e collector.Stored) error {
 			c := collectedOf(e)
-			return w.Write([]string{c.Venue, c.Kiosk, c.Ledger, strconv.FormatUint(c.Seq, 10), c.At.Format(time.RFC3339Nano), c.Kind, c.Lane, string(c.Outcome),
-				string(c.Reason), c.Issuer, c.Rule, string(c.Passage), strconv.FormatUint(c.Of, 10), c.Note})
+			return w.Write([]string{c.Venue, c.Kiosk, c.Ledger, strconv.FormatUint(c.Seq, 10), c.At.Format(time.RFC3339Nano), c.Kind, c.Lane, c.Outcome,
+				c.Reason, c.Issuer, c.Rule, c.Passage, strconv.FormatUint(c.Of, 10), c.Note})
 		}, func() error { w.Flush(); return w.Error() }, err
 	case "text":
 		return func(e collector.Stored) error {
