@@ -145,3 +145,23 @@ func (l *Ledger) loadReceipt() error {
 		return nil
 	})
 }
+
+// Waiting is how much the events take that the collector does not have yet, in bytes: about, for they are of many lengths.
+func (l *Ledger) Waiting() (bytes uint64, err error) {
+	durable, err := l.Kept()
+	if err != nil {
+		return 0, err
+	}
+	err = l.file.view(func(tx *bbolt.Tx) error {
+		t, err := readTail(tx)
+		if err != nil {
+			return l.file.damaged("its tail cannot be read")
+		}
+		received := max(l.Receipt().Seq, t.last)
+		if kept := durable.Last - min(t.last, durable.Last); kept > 0 && received < durable.Last {
+			bytes = t.bytes / kept * (durable.Last - received)
+		}
+		return nil
+	})
+	return bytes, err
+}

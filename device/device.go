@@ -142,7 +142,7 @@ func (k *kiosk) work(ctx context.Context) error {
 	}
 	close(k.opened)
 	group.Go(func() error { return k.keepUp(ctx) })
-	group.Go(func() error { k.join(ctx); return nil })
+	group.Go(func() error { k.safely(ctx, func() { k.join(ctx) }); return nil })
 	k.log.Info("kiosk started", "venue", k.cfg.Venue, "kiosk", k.cfg.Kiosk, "lanes", len(k.lanes), "version", Version())
 	notify(k.log, daemon.SdNotifyReady)
 	return group.Wait()

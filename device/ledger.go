@@ -21,7 +21,9 @@ import (
 type record struct {
 	*cache.Ledger
 	lost atomic.Bool
-	gone atomic.Bool // the file is no longer where the next start looks for it
+	gone atomic.Bool  // the file is no longer where the next start looks for it
+	full atomic.Bool  // what waits for the collector takes all the room that it may
+	left atomic.Int64 // refusals that were not recorded for that
 }
 
 // Reserve takes no use while a former ledger is lost, or this one will be; an admission without a limit takes none anyway.

@@ -29,7 +29,7 @@ func (k *kiosk) keepUp(ctx context.Context) error {
 	for {
 		select {
 		case <-tick.C:
-			for _, part := range []func(){k.guardLedger, k.raiseFloor, func() { k.saveReceipt(ctx) }, func() { k.prune(ctx) }, k.dropCopies, k.observe} {
+			for _, part := range []func(){k.guardLedger, k.raiseFloor, func() { k.saveReceipt(ctx) }, func() { k.observeOutbox(ctx) }, func() { k.prune(ctx) }, k.dropCopies, k.observe} {
 				k.safely(ctx, part)
 			}
 		case <-ctx.Done():
