@@ -48,7 +48,7 @@ check: ## gofmt, vet, staticcheck, govulncheck
 	test/vulnerabilities $(GO) run $(GOVULNCHECK)
 
 race: ## every test, with the race detector and in shuffled order
-	@test/packages gcc libc6-dev systemd udev
+	@test/packages gcc libc6-dev systemd udev mosquitto
 	$(GO) test -race -shuffle=on -timeout 15m ./...
 
 arm: ## credential, entry and cache on 32-bit ARM, emulated

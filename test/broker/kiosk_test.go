@@ -177,8 +177,8 @@ func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
 	f := city(t)
 	check(t, f.AddIssuer("arena", folder.IssuerOptions{}))
 	m := start(t, f)
-	c, store := serve(t, f, m.addr)
-	k := runKiosk(t, f, one, m.addr)
+	c, store := serve(t, f, m.Addr)
+	k := runKiosk(t, f, one, m.Addr)
 	k.until("documents in force", func(s *client.Status) bool { return s.Data.Freshness == "fresh" })
 	k.until("the lane in service", func(s *client.Status) bool {
 		return s.Lanes[0].Gate == "in service" && s.Lanes[0].Scanner == "connected"
@@ -202,7 +202,7 @@ func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
 		t.Errorf("a revoked ticket: %+v", e)
 	}
 
-	m.kill()
+	m.Kill()
 	third := ticket()
 	if e := k.scan(third.Code); e.Reason != "ok" {
 		t.Errorf("without the broker: %+v", e)
@@ -210,7 +210,7 @@ func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
 	if e := k.scan(first.Code); e.Reason != "already_used" {
 		t.Errorf("a used ticket without the broker: %+v", e)
 	}
-	m.again()
+	m.Again()
 	want := k.last()
 	received := func() (seqs []uint64) {
 		check(t, store.Events(t.Context(), collector.Filter{Venue: one.Venue, Kiosk: one.Kiosk}, func(e collector.Stored) error {
@@ -236,8 +236,8 @@ func TestTheFleetOpensAGateAndClosesALane(t *testing.T) {
 	f := city(t)
 	check(t, f.AddIssuer("arena", folder.IssuerOptions{}))
 	m := start(t, f)
-	serve(t, f, m.addr)
-	k := runKiosk(t, f, one, m.addr)
+	serve(t, f, m.Addr)
+	k := runKiosk(t, f, one, m.Addr)
 	k.until("documents in force", func(s *client.Status) bool { return s.Data.Freshness == "fresh" && s.Lanes[0].Gate == "in service" })
 	keys, err := f.SigningKeys(fleet.RoleCommand)
 	check(t, err)
@@ -246,7 +246,7 @@ func TestTheFleetOpensAGateAndClosesALane(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		o.To, o.Reason = one, "asked by telephone"
-		r, err := centre.Command(ctx, officeAt(t, f, m.addr), o, time.Now(), keys...)
+		r, err := centre.Command(ctx, officeAt(t, f, m.Addr), o, time.Now(), keys...)
 		check(t, err)
 		return r
 	}
@@ -271,7 +271,7 @@ func TestTheFleetOpensAGateAndClosesALane(t *testing.T) {
 		t.Errorf("resync: %+v", r)
 	}
 	k.stop()
-	if _, err := centre.Command(t.Context(), officeAt(t, f, m.addr), centre.Order{To: one, Action: fleet.ActionOpen, Lane: "in-1", Reason: "late"}, time.Now(), keys...); !errors.Is(err, centre.ErrOffline) {
+	if _, err := centre.Command(t.Context(), officeAt(t, f, m.Addr), centre.Order{To: one, Action: fleet.ActionOpen, Lane: "in-1", Reason: "late"}, time.Now(), keys...); !errors.Is(err, centre.ErrOffline) {
 		t.Errorf("a kiosk that is gone: %v", err)
 	}
 }

@@ -4,16 +4,12 @@
 package broker
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +17,7 @@ import (
 
 	"gatehouse/fleet"
 	"gatehouse/fleet/folder"
+	running "gatehouse/test/mosquitto"
 )
 
 var (
@@ -48,73 +45,19 @@ func city(t testing.TB) *folder.Folder {
 	return f
 }
 
-// mosquitto runs Debian's broker on loopback with the configuration that a fleet's folder writes.
+// mosquitto is Debian's broker, for the clients of a test.
 type mosquitto struct {
-	t       testing.TB
-	program string
-	dir     string
-	addr    string
-	cmd     *exec.Cmd
+	*running.Broker
+	t testing.TB
 }
 
-func start(t testing.TB, f *folder.Folder) *mosquitto {
+func start(t testing.TB, f *folder.Folder) mosquitto {
 	t.Helper()
-	program, err := exec.LookPath("mosquitto")
-	if err != nil {
-		if program, err = exec.LookPath("/usr/sbin/mosquitto"); err != nil {
-			t.Skip("mosquitto is not installed: apt install mosquitto")
-		}
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	check(t, l.Close())
-	m := &mosquitto{t: t, program: program, dir: t.TempDir(), addr: fmt.Sprintf("127.0.0.1:%d", port)}
-	check(t, f.Mosquitto(m.dir, port, time.Now(), "127.0.0.1", "localhost"))
-	m.again()
-	t.Cleanup(m.kill)
-	return m
-}
-
-// again starts the process and waits until it listens. As root the broker would change to a user who cannot read its key.
-func (m *mosquitto) again() {
-	m.t.Helper()
-	path := filepath.Join(m.dir, "mosquitto.conf")
-	text, err := os.ReadFile(path)
-	check(m.t, err)
-	if os.Getuid() == 0 && !strings.HasPrefix(string(text), "user ") {
-		check(m.t, os.WriteFile(path, append([]byte("user root\n"), text...), 0o600))
-	}
-	m.cmd = exec.Command(m.program, "-v", "-c", path)
-	said, err := m.cmd.StderrPipe()
-	check(m.t, err)
-	check(m.t, m.cmd.Start())
-	running := make(chan struct{})
-	go func() {
-		for s := bufio.NewScanner(said); s.Scan(); {
-			if strings.Contains(s.Text(), "running") {
-				close(running)
-			}
-			m.t.Log(s.Text())
-		}
-	}()
-	select {
-	case <-running:
-	case <-time.After(20 * time.Second):
-		m.t.Fatal("mosquitto does not run")
-	}
-}
-
-func (m *mosquitto) kill() {
-	if m.cmd != nil {
-		_ = m.cmd.Process.Kill()
-		_ = m.cmd.Wait()
-		m.cmd = nil
-	}
+	return mosquitto{running.Start(t, f), t}
 }
 
 // client connects with a certificate; nil without one.
-func (m *mosquitto) client(f *folder.Folder, certificate, key string) (mqtt.Client, error) {
+func (m mosquitto) client(f *folder.Folder, certificate, key string) (mqtt.Client, error) {
 	m.t.Helper()
 	pool := x509.NewCertPool()
 	text, err := os.ReadFile(f.AuthorityPath())
@@ -128,7 +71,7 @@ func (m *mosquitto) client(f *folder.Folder, certificate, key string) (mqtt.Clie
 		check(m.t, err)
 		cfg.Certificates = []tls.Certificate{pair}
 	}
-	o := mqtt.NewClientOptions().AddBroker("ssl://" + m.addr).SetTLSConfig(cfg).SetClientID(filepath.Base(filepath.Dir(certificate)) + fmt.Sprint(time.Now().UnixNano()))
+	o := mqtt.NewClientOptions().AddBroker("ssl://" + m.Addr).SetTLSConfig(cfg).SetClientID(filepath.Base(filepath.Dir(certificate)) + fmt.Sprint(time.Now().UnixNano()))
 	o.SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(10 * time.Second)
 	c := mqtt.NewClient(o)
 	token := c.Connect()
@@ -140,7 +83,7 @@ func (m *mosquitto) client(f *folder.Folder, certificate, key string) (mqtt.Clie
 	return c, nil
 }
 
-func (m *mosquitto) kiosk(f *folder.Folder, p fleet.Place) mqtt.Client {
+func (m mosquitto) kiosk(f *folder.Folder, p fleet.Place) mqtt.Client {
 	m.t.Helper()
 	dir := filepath.Join(f.Dir(), "kiosks", p.Venue, p.Kiosk)
 	c, err := m.client(f, filepath.Join(dir, "kiosk.pem"), filepath.Join(dir, "kiosk.key"))
@@ -148,7 +91,7 @@ func (m *mosquitto) kiosk(f *folder.Folder, p fleet.Place) mqtt.Client {
 	return c
 }
 
-func (m *mosquitto) office(f *folder.Folder) mqtt.Client {
+func (m mosquitto) office(f *folder.Folder) mqtt.Client {
 	m.t.Helper()
 	certificate, key, err := f.CertifyOffice(time.Now())
 	check(m.t, err)
