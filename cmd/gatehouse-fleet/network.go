@@ -113,8 +113,8 @@ func databaseOf(f *folder.Folder, path string) string {
 
 func newApply(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:     "apply",
-		Short:   "Sign what has changed and publish it to all kiosks that are joined",
+		Use:   "apply",
+		Short: "Sign what has changed and publish it to all kiosks that are joined",
 		Long: `Sign what has changed in the folder, with a new head for each venue, and publish it
 at the broker that fleet.yaml names. Kiosks that are joined have it within a second,
 and the others when they come. The whole folder is checked before anything is
@@ -144,8 +144,8 @@ func newBrokerConfig(o *options) *cobra.Command {
 	var hosts []string
 	port := 8883
 	mosquitto := &cobra.Command{
-		Use:     "mosquitto DIR",
-		Short:   "Write the configuration of a Mosquitto broker: listener, certificate and access list",
+		Use:   "mosquitto DIR",
+		Short: "Write the configuration of a Mosquitto broker: listener, certificate and access list",
 		Long: `Write into a folder what a Mosquitto (2.0 or newer) needs to serve this fleet: its
 configuration, its certificate and the access list, TLS 1.3 with a certificate for
 each client. Kiosks that have no certificate yet get theirs, beside their local
