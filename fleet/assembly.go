@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // verifiedHead is a head whose signature is good.
@@ -149,7 +150,7 @@ func (o *opening) openList(a *assembly, d Document) (*RevocationList, error) {
 		}
 		blob, ok := o.blob(b.Digest)
 		if !ok {
-			a.missing.Blobs = append(a.missing.Blobs, MissingBlob{Of: d.String(), Base: *b, Size: size})
+			a.missing.Blobs = append(a.missing.Blobs, MissingBlob{Of: d.String(), Base: *b, Size: size, Spread: time.Duration(a.head.Spread) * time.Second})
 			return nil
 		}
 		if err := check(blob); err != nil {
@@ -205,6 +206,9 @@ func (o *opening) fallBack(newest *assembly, heads []verifiedHead) (*assembly, e
 	}
 	if first != nil {
 		return nil, first
+	}
+	for i := range newest.missing.Blobs {
+		newest.missing.Blobs[i].Spread = 0 // a kiosk that can decide nothing yet does not wait
 	}
 	return nil, &IncompleteError{Head: newest.doc.String(), Missing: newest.missing}
 }

@@ -14,6 +14,8 @@ type Head struct {
 	HardAfter  uint64 `cbor:"hard_after"`  // seconds since 1970: from here on nobody is admitted on it
 	// Down tells since when (seconds since 1970) an issuer's own servers are out of reach.
 	Down map[string]uint64 `cbor:"down,omitempty"`
+	// Spread is over how many seconds kiosks begin to fetch a blob that they lack, each at a moment of its own; 0 is at once.
+	Spread uint64 `cbor:"spread,omitempty"`
 	// Documents are all documents in force for the venue: the fleet's, the venue's, and each of its kiosks'.
 	Documents []Entry `cbor:"documents"`
 }
@@ -57,6 +59,9 @@ func ReadHead(d Document) (*Head, error) {
 	}
 	if h.FreshUntil < d.said.Issued || h.HardAfter < h.FreshUntil || h.HardAfter > maxTime {
 		return nil, fmt.Errorf("%w: %s: its bands must follow each other: signed, fresh_until, hard_after", ErrMalformed, d)
+	}
+	if h.Spread > h.FreshUntil-d.said.Issued {
+		return nil, fmt.Errorf("%w: %s: kiosks would be stale before they may fetch what they lack", ErrMalformed, d)
 	}
 	for issuer, since := range h.Down {
 		if !ValidName(issuer) || since == 0 || since > d.said.Issued {

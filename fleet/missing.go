@@ -3,7 +3,10 @@
 
 package fleet
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Missing is what the newest head names for a place and is not there: documents, and blobs of manifests that are.
 type Missing struct {
@@ -16,6 +19,8 @@ type MissingBlob struct {
 	Of   string // the manifest, for a person to read
 	Base Base
 	Size uint64 // in bytes
+	// Spread is the time over which kiosks begin to fetch it; 0 is at once, as where nothing is in force without it.
+	Spread time.Duration
 }
 
 func (m Missing) none() bool { return len(m.Documents)+len(m.Blobs) == 0 }

@@ -23,6 +23,25 @@ type fetching struct {
 	due    time.Time
 }
 
+// patience is when a kiosk begins to fetch the blob that it learned of last. It outlives connections: all kiosks of a
+// venue lose theirs at one moment.
+type patience struct {
+	of    fleet.Digest
+	until time.Time
+}
+
+// over tells whether the kiosk may fetch a blob now. Each waits for a part of the spread that its name and the blob's digest
+// give: another one for another list, so that no kiosk is always the last.
+func (p *patience) over(b fleet.MissingBlob, place fleet.Place, now time.Time) bool {
+	if p.of != b.Base.Digest {
+		*p = patience{b.Base.Digest, now}
+		if b.Spread > 0 {
+			p.until = now.Add(time.Duration(hashOf(place.String()+b.Base.Digest.String()) % uint64(b.Spread)))
+		}
+	}
+	return !now.Before(p.until)
+}
+
 // want takes what the newest head waits for. A blob without blocks comes in a bundle only.
 func (f *fetching) want(m fleet.Missing) {
 	var wanted []fleet.MissingBlob
@@ -47,6 +66,9 @@ func (s *session) askForBlocks(ctx context.Context, now time.Time) error {
 	lacks, err := s.blobs.Lacks(b, blockWindow)
 	if err != nil {
 		return s.giveUp(err)
+	}
+	if begun := len(lacks) == 0 || lacks[0] > 0; !begun && !s.patience.over(b, s.cfg.Place, now) {
+		return nil
 	}
 	if len(lacks) == 0 {
 		return s.finish(ctx, b)

@@ -70,7 +70,8 @@ type Client struct {
 	blobs  Blobs
 	kiosk  Kiosk
 
-	heap heap // documents that arrived, through connections
+	heap     heap // documents that arrived, through connections
+	patience patience
 }
 
 // New joins a kiosk to its fleet once Run is called.

@@ -65,22 +65,39 @@ var kioskTemplate string
 
 // settings is fleet.yaml.
 type settings struct {
-	Format int   `yaml:"format"`
-	Bundle bands `yaml:"bundle"`
+	Format int  `yaml:"format"`
+	Bundle ages `yaml:"bundle"`
 	// Broker is where kiosks and centre meet, host:port; without it there are bundles only.
 	Broker string `yaml:"broker"`
 	// Online is for heads that are published every few minutes.
 	Online bands `yaml:"online"`
 }
 
-// bands are how long a head counts.
-type bands struct {
+// ages are how long the head of a bundle counts.
+type ages struct {
 	Fresh entry.Duration `yaml:"fresh"`
 	Hard  entry.Duration `yaml:"hard"`
 }
 
+func (a ages) bands() bands { return bands{Fresh: a.Fresh, Hard: a.Hard} }
+
+// bands are for how long a published head counts, and over what time kiosks begin to fetch what is large.
+type bands struct {
+	Fresh  entry.Duration `yaml:"fresh"`
+	Hard   entry.Duration `yaml:"hard"`
+	Spread entry.Duration `yaml:"spread"`
+}
+
 // defaultOnlineFresh is three heads that were missed.
 const defaultOnlineFresh = entry.Duration(30 * time.Minute)
+
+// online is what fleet.yaml says of published heads.
+func (s *settings) online() bands {
+	if s.Online == (bands{}) {
+		return bands{Fresh: defaultOnlineFresh, Hard: s.Bundle.Hard}
+	}
+	return s.Online
+}
 
 func (f *Folder) path(parts ...string) string {
 	return filepath.Join(append([]string{f.dir}, parts...)...)
@@ -170,6 +187,8 @@ func (f *Folder) settings() (*settings, error) {
 		return nil, faultAt(path, at("bundle.hard"), "bundle.hard must be at least bundle.fresh; write 30d")
 	case s.Online != (bands{}) && (s.Online.Fresh <= 0 || s.Online.Hard < s.Online.Fresh):
 		return nil, faultAt(path, at("online"), "online needs fresh, longer than nothing, and hard, at least as long; write {fresh: 30m, hard: 7d}")
+	case s.Online.Spread < 0 || s.Online.Spread > 0 && s.Online.Spread >= s.Online.Fresh:
+		return nil, faultAt(path, at("online.spread"), "online.spread must be shorter than online.fresh, or kiosks are stale before they may fetch; write 10m")
 	}
 	return s, nil
 }

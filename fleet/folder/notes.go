@@ -19,14 +19,15 @@ var kindNames = object{"type": "string", "pattern": kindPattern}
 
 // notes are by file and key.
 var notes = map[string]note{
-	"fleet.format":       {text: "The format of this file: 1.", required: true, more: object{"const": 1}},
-	"fleet.bundle":       {text: "How long the data of a bundle counts after it was made. A venue's rule caps it (max_fresh, max_hard).", required: true},
-	"fleet.bundle.fresh": {text: "Until then data is fresh; after it kiosks work on and say that it is stale.", required: true},
-	"fleet.bundle.hard":  {text: "After this nobody is admitted until a newer bundle is imported. At least as long as fresh.", required: true},
-	"fleet.online":       {text: "The same for kiosks that are joined to the fleet, which hear of a new head every ten minutes. Absent: fresh for 30m, hard as in bundle."},
-	"fleet.online.fresh": {text: "Until then data is fresh. Longer than some heads that are missed, or every hiccup of a network is told.", required: true},
-	"fleet.online.hard":  {text: "After this nobody is admitted until the kiosk has heard of a newer head. At least as long as fresh.", required: true},
-	"fleet.broker":       {text: "Where kiosks and centre meet, host:port, for example broker.example:8883. Without it kiosks get bundles only.", more: object{"pattern": "^.+:[0-9]+$"}},
+	"fleet.format":        {text: "The format of this file: 1.", required: true, more: object{"const": 1}},
+	"fleet.bundle":        {text: "How long the data of a bundle counts after it was made. A venue's rule caps it (max_fresh, max_hard).", required: true},
+	"fleet.bundle.fresh":  {text: "Until then data is fresh; after it kiosks work on and say that it is stale.", required: true},
+	"fleet.bundle.hard":   {text: "After this nobody is admitted until a newer bundle is imported. At least as long as fresh.", required: true},
+	"fleet.online":        {text: "The same for kiosks that are joined to the fleet, which hear of a new head every ten minutes. Absent: fresh for 30m, hard as in bundle."},
+	"fleet.online.fresh":  {text: "Until then data is fresh. Longer than some heads that are missed, or every hiccup of a network is told.", required: true},
+	"fleet.online.hard":   {text: "After this nobody is admitted until the kiosk has heard of a newer head. At least as long as fresh.", required: true},
+	"fleet.online.spread": {text: "Kiosks begin to fetch a new revocation base at a moment of their own within this time, so that not all ask at once. Shorter than fresh; absent: at once."},
+	"fleet.broker":        {text: "Where kiosks and centre meet, host:port, for example broker.example:8883. Without it kiosks get bundles only.", more: object{"pattern": "^.+:[0-9]+$"}},
 
 	"issuer.keys":            {text: "The issuer's keys, and what each may sign.", required: true, more: object{"minItems": 1}},
 	"issuer.keys.file":       {text: "The name of the key's file in issuers/NAME/.", required: true, more: object{"pattern": "^[^/]+$"}},
