@@ -56,7 +56,7 @@ kiosk before "bundle" has checked and signed it.`,
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.PersistentFlags().StringVarP(&o.folder, "folder", "C", ".", "the fleet's folder")
-	root.AddCommand(newInit(o), newCheck(o), newPlan(o), newReplay(o), newSchema(o), newVenue(o), newIssuer(o), newIssue(o), newRevoke(o), newKiosk(o), newBundle(o), newShow(), newRootKeys(o), newBrokerConfig(o), newServe(o), newApply(o), newStatus(o), newEvents(o), newCommand(o))
+	root.AddCommand(newInit(o), newCheck(o), newPlan(o), newReplay(o), newSchema(o), newVenue(o), newIssuer(o), newIssue(o), newRevoke(o), newKiosk(o), newBundle(o), newShow(), newRootKeys(o), newBrokerConfig(o), newServe(o), newApply(o), newHead(o), newStatus(o), newWatch(o), newEvents(o), newCommand(o))
 	root.AddCommand(manual.Commands()...)
 	return root
 }

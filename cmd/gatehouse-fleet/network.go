@@ -51,10 +51,29 @@ func officeOf(f *folder.Folder) (b centre.Broker, err error) {
 	return b, nil
 }
 
-// online is a folder whose heads are for kiosks that hear of each.
-type online struct{ *folder.Folder }
+// applied is a folder of which everything that was edited is published, for these venues or all.
+type applied struct {
+	*folder.Folder
+	venues []string
+}
 
-func (o online) Bundle(venue string, at time.Time) (*fleet.Bundle, error) { return o.Online(venue, at) }
+func (a applied) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
+	return a.Online(venue, at)
+}
+
+func (a applied) Venues() ([]string, error) {
+	if len(a.venues) > 0 {
+		return a.venues, nil
+	}
+	return a.Folder.Venues()
+}
+
+// renewed is a folder of which only new heads are published, over what was applied.
+type renewed struct{ *folder.Folder }
+
+func (r renewed) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
+	return r.Renewed(venue, at)
+}
 
 // untilStopped ends with SIGINT or SIGTERM.
 func untilStopped(cmd *cobra.Command) (context.Context, context.CancelFunc) {
@@ -68,9 +87,11 @@ func newServe(o *options) *cobra.Command {
 		Short: "Serve the fleet over its broker: documents, heads every ten minutes, blocks, and the events of all kiosks",
 		Long: `Serve the fleet over the broker that fleet.yaml names, until stopped.
 
-What has changed in the folder is signed and published when it starts and every
-ten minutes, with a new head for each venue; "apply" publishes at once. Revocation
-lists go out in blocks, as kiosks ask for them. The events of kiosks are kept in
+What "apply" published last is published again, under a new head for each venue,
+every ten minutes and whenever the broker comes back: kiosks take their data for
+fresh while they hear that. Nothing that was edited since goes out, so it needs the
+head and the collector key alone. Revocation lists go out in blocks, as kiosks ask
+for them. The events of kiosks are kept in
 one SQLite file, each once, and acknowledged; a gap, a broken chain or two events
 with one number raise an alarm, which "events --alarms" shows.`,
 		Example: "  gatehouse-fleet serve --db events.db",
@@ -96,7 +117,7 @@ with one number raise an alarm, which "events --alarms" shows.`,
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			log.Info("serving", "broker", broker.Addr)
-			centre.New(centre.Config{Broker: broker, Now: time.Now, Log: log}, online{f}, collector.New(store, f.KeyOf, time.Now, keys...)).Serve(ctx)
+			centre.New(centre.Config{Broker: broker, Now: time.Now, Log: log}, renewed{f}, collector.New(store, f.KeyOf, time.Now, keys...)).Serve(ctx)
 			return store.Close()
 		},
 	}
@@ -112,16 +133,20 @@ func databaseOf(f *folder.Folder, path string) string {
 }
 
 func newApply(o *options) *cobra.Command {
-	return &cobra.Command{
+	var venues []string
+	cmd := &cobra.Command{
 		Use:   "apply",
-		Short: "Sign what has changed and publish it to all kiosks that are joined",
-		Long: `Sign what has changed in the folder, with a new head for each venue, and publish it
-at the broker that fleet.yaml names. Kiosks that are joined have it within a second,
-and the others when they come. The whole folder is checked before anything is
-signed; "plan" shows before what would change, and for whom. The blocks of a new
-revocation base are handed out by "serve", which must run for that.`,
-		Example: "  gatehouse-fleet plan && gatehouse-fleet apply",
-		Args:    cobra.NoArgs,
+		Short: "Show what has changed, sign it and publish it to all kiosks that are joined",
+		Long: `Show what has changed in the folder, as "plan" does, sign it with a new head for each
+venue, and publish it at the broker that fleet.yaml names. Kiosks that are joined
+have it within a second, and the others when they come. The whole folder is checked
+before anything is signed. With --venue only the kiosks of that venue follow: a
+roll-out goes venue by venue.
+
+The blocks of a new revocation base are handed out by "serve", which must run for that.`,
+		Example: `  gatehouse-fleet apply
+  gatehouse-fleet apply --venue arena`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := o.open()
 			if err != nil {
@@ -131,12 +156,82 @@ revocation base are handed out by "serve", which must run for that.`,
 			if err != nil {
 				return err
 			}
-			if err := centre.Apply(cmd.Context(), centre.Config{Broker: broker, Now: time.Now}, online{f}); err != nil {
+			p, err := f.Plan(time.Now(), venues...)
+			if err != nil {
+				return fmt.Errorf("%w\nAll faults: gatehouse-fleet check", err)
+			}
+			if err := printPlan(cmd.OutOrStdout(), p); err != nil {
+				return err
+			}
+			if err := centre.Apply(cmd.Context(), centre.Config{Broker: broker, Now: time.Now}, applied{f, venues}); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "Published. See who has it: gatehouse-fleet status")
 			return nil
 		},
+	}
+	cmd.Flags().StringArrayVar(&venues, "venue", nil, "only this `venue` (repeatable; default: all)")
+	return cmd
+}
+
+func newHead(o *options) *cobra.Command {
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use:   "head",
+		Short: "Publish a new head for each venue over what was applied, once or on schedule",
+		Long: `Sign a new head for each venue over what "apply" published last, and publish it, so that
+kiosks take their data for fresh. It is what "serve" does every ten minutes, for a
+machine that holds the head key and collects no events. It needs no other key.`,
+		Example: `  gatehouse-fleet head
+  gatehouse-fleet head --every 10m`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f, err := o.open()
+			if err != nil {
+				return err
+			}
+			broker, err := officeOf(f)
+			if err != nil {
+				return err
+			}
+			ctx, stop := untilStopped(cmd)
+			defer stop()
+			publish := func() error {
+				return centre.Apply(ctx, centre.Config{Broker: broker, Now: time.Now}, renewed{f})
+			}
+			if every == 0 {
+				return publish()
+			}
+			return repeat(ctx, every, func() error {
+				if err := publish(); err != nil && ctx.Err() == nil {
+					slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)).Error("not published", "err", err)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&every, "every", 0, "go on, and publish one so `often`; 0 is once")
+	return cmd
+}
+
+// repeat does something at once and then so often, until ctx ends or it fails.
+func repeat(ctx context.Context, every time.Duration, do func() error) error {
+	if every < 0 {
+		return fmt.Errorf("--every %v is no time", every)
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		if err := do(); ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }
 

@@ -23,18 +23,13 @@ import (
 //
 // What is signed is stored in published/ before Bundle returns, so that no version is ever given twice.
 func (f *Folder) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
-	return f.bundle(venue, at, func(s *settings) bands { return s.Bundle })
+	return f.bundle(venue, at, func(s *settings) bands { return s.Bundle.bands() })
 }
 
 // Online is Bundle with a head for kiosks that hear a new one every few minutes: fresh for as long as fleet.yaml says under
 // online.
 func (f *Folder) Online(venue string, at time.Time) (*fleet.Bundle, error) {
-	return f.bundle(venue, at, func(s *settings) bands {
-		if s.Online == (bands{}) {
-			return bands{Fresh: defaultOnlineFresh, Hard: s.Bundle.Hard}
-		}
-		return s.Online
-	})
+	return f.bundle(venue, at, (*settings).online)
 }
 
 func (f *Folder) bundle(venue string, at time.Time, age func(*settings) bands) (*fleet.Bundle, error) {
@@ -54,26 +49,11 @@ func (f *Folder) bundle(venue string, at time.Time, age func(*settings) bands) (
 	if err != nil {
 		return nil, err
 	}
-	down, err := f.down(at)
+	b, root, err := f.chain(at)
 	if err != nil {
 		return nil, err
 	}
-	b := &fleet.Bundle{}
-	head := fleet.Head{
-		Down:       down,
-		FreshUntil: uint64(at.Add(time.Duration(age(s).Fresh)).Unix()),
-		HardAfter:  uint64(at.Add(time.Duration(age(s).Hard)).Unix()),
-	}
-	roots, err := f.roots()
-	if err != nil {
-		return nil, err
-	}
-	root := roots[len(roots)-1]
-	if err := checkClock(root, at); err != nil {
-		return nil, err
-	}
-	b.Documents = append(b.Documents, roots...)
-	head.Documents = append(head.Documents, fleet.EntryOf(root))
+	head := fleet.Head{Documents: []fleet.Entry{fleet.EntryOf(root)}}
 	for _, body := range bodies {
 		d, err := f.publish(root, body, at)
 		if err != nil {
@@ -83,12 +63,30 @@ func (f *Folder) bundle(venue string, at time.Time, age func(*settings) bands) (
 		head.Documents = append(head.Documents, fleet.EntryOf(d))
 		b.Blobs = append(b.Blobs, body.blobs...)
 	}
-	h, err := f.publish(root, body{kind: fleet.KindHead, scope: fleet.Scope(venue), content: head}, at)
+	return b, f.crown(b, root, venue, head, age(s), at)
+}
+
+// chain begins a bundle with the roots, and returns the newest.
+func (f *Folder) chain(at time.Time) (b *fleet.Bundle, root fleet.Document, err error) {
+	roots, err := f.roots()
 	if err != nil {
-		return nil, err
+		return nil, root, err
 	}
+	root = roots[len(roots)-1]
+	return &fleet.Bundle{Documents: roots}, root, checkClock(root, at)
+}
+
+// crown signs a bundle's head, with the times until which it counts and which issuers are down.
+func (f *Folder) crown(b *fleet.Bundle, root fleet.Document, venue string, head fleet.Head, age bands, at time.Time) (err error) {
+	if head.Down, err = f.down(at); err != nil {
+		return err
+	}
+	head.FreshUntil = uint64(at.Add(time.Duration(age.Fresh)).Unix())
+	head.HardAfter = uint64(at.Add(time.Duration(age.Hard)).Unix())
+	head.Spread = uint64(time.Duration(age.Spread).Seconds())
+	h, err := f.publish(root, body{kind: fleet.KindHead, scope: fleet.Scope(venue), content: head}, at)
 	b.Documents = append(b.Documents, h)
-	return b, nil
+	return err
 }
 
 // checkClock tells an operator whose clock is wrong, or whose root has ended, before anything bears that time.

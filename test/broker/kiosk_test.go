@@ -149,7 +149,7 @@ func officeAt(t testing.TB, f *folder.Folder, addr string) centre.Broker {
 }
 
 // serve runs a fleet's centre at a broker.
-func serve(t testing.TB, f *folder.Folder, addr string) (*centre.Centre, *collector.SQLite) {
+func serve(t testing.TB, f *folder.Folder, addr string) *collector.SQLite {
 	t.Helper()
 	store, err := collector.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "events.db"))
 	check(t, err)
@@ -158,18 +158,31 @@ func serve(t testing.TB, f *folder.Folder, addr string) (*centre.Centre, *collec
 	check(t, err)
 	c := centre.New(centre.Config{
 		Broker: officeAt(t, f, addr), Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}, online{f}, collector.New(store, f.KeyOf, time.Now, keys...))
+	}, renewed{f}, collector.New(store, f.KeyOf, time.Now, keys...))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); c.Serve(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
-	return c, store
+	return store
 }
 
-// online is a folder whose heads are for kiosks that hear of each.
-type online struct{ *folder.Folder }
+// apply publishes what was edited.
+func apply(t testing.TB, f *folder.Folder, addr string) {
+	t.Helper()
+	check(t, centre.Apply(t.Context(), centre.Config{Broker: officeAt(t, f, addr), Now: time.Now}, online{f}))
+}
+
+// online is a folder of which everything that was edited is published, and renewed one of which only heads are.
+type (
+	online  struct{ *folder.Folder }
+	renewed struct{ *folder.Folder }
+)
 
 func (o online) Bundle(venue string, at time.Time) (*fleet.Bundle, error) { return o.Online(venue, at) }
+
+func (r renewed) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
+	return r.Renewed(venue, at)
+}
 
 // A revocation takes effect at the gate while the network is up; without it everything is decided, and what was recorded
 // meanwhile arrives afterwards, each event once.
@@ -177,7 +190,8 @@ func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
 	f := city(t)
 	check(t, f.AddIssuer("arena", folder.IssuerOptions{}))
 	m := start(t, f)
-	c, store := serve(t, f, m.Addr)
+	apply(t, f, m.Addr)
+	store := serve(t, f, m.Addr)
 	k := runKiosk(t, f, one, m.Addr)
 	k.until("documents in force", func(s *client.Status) bool { return s.Data.Freshness == "fresh" })
 	k.until("the lane in service", func(s *client.Status) bool {
@@ -196,7 +210,7 @@ func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
 	_, err := f.Revoke("arena", second.ID)
 	check(t, err)
 	before := k.last()
-	c.Publish()
+	apply(t, f, m.Addr)
 	k.until("the revocation in force", func(s *client.Status) bool { return s.Ledger.Events > before })
 	if e := k.scan(second.Code); e.Reason != "revoked" {
 		t.Errorf("a revoked ticket: %+v", e)
@@ -236,6 +250,7 @@ func TestTheFleetOpensAGateAndClosesALane(t *testing.T) {
 	f := city(t)
 	check(t, f.AddIssuer("arena", folder.IssuerOptions{}))
 	m := start(t, f)
+	apply(t, f, m.Addr)
 	serve(t, f, m.Addr)
 	k := runKiosk(t, f, one, m.Addr)
 	k.until("documents in force", func(s *client.Status) bool { return s.Data.Freshness == "fresh" && s.Lanes[0].Gate == "in service" })

@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package folder
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gatehouse/fleet"
+)
+
+// ErrUnpublished: nothing of a venue was published yet.
+var ErrUnpublished = errors.New("folder: nothing was published yet")
+
+// Renewed is what was published for a venue last, under a new head. Nothing that was edited since is in it: a file that
+// somebody is in the middle of writing reaches no kiosk. Only which issuers are down is said anew, and a newer root.
+//
+// A document that another venue has a newer version of by now is named still and not brought: this venue's kiosks have it.
+func (f *Folder) Renewed(venue string, at time.Time) (*fleet.Bundle, error) {
+	unlock, err := f.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	s, err := f.settings()
+	if err != nil {
+		return nil, err
+	}
+	b, root, err := f.chain(at)
+	if err != nil {
+		return nil, err
+	}
+	former, ok, err := f.published(body{kind: fleet.KindHead, scope: fleet.Scope(venue)})
+	if err == nil && !ok {
+		err = fmt.Errorf("%w for venue %s; run gatehouse-fleet apply", ErrUnpublished, venue)
+	}
+	if err != nil {
+		return nil, err
+	}
+	was, err := fleet.ReadHead(former)
+	if err != nil {
+		return nil, err
+	}
+	head := fleet.Head{Documents: []fleet.Entry{fleet.EntryOf(root)}}
+	for _, e := range was.Documents {
+		if e.Kind == fleet.KindRoot {
+			continue
+		}
+		head.Documents = append(head.Documents, e)
+		if err := f.bring(b, root, e); err != nil {
+			return nil, err
+		}
+	}
+	return b, f.crown(b, root, venue, head, s.online(), at)
+}
+
+// bring adds the document that a head names to a bundle, with its blobs, where it is still the newest of its name.
+func (f *Folder) bring(b *fleet.Bundle, root fleet.Document, e fleet.Entry) error {
+	d, ok, err := f.published(body{kind: e.Kind, scope: e.Scope})
+	if err != nil || !ok || fleet.EntryOf(d) != e {
+		return err
+	}
+	if err := fleet.Verify(root, d); err != nil {
+		return fmt.Errorf("%w\nThe root has changed since; sign anew what it does not allow: gatehouse-fleet apply", err)
+	}
+	b.Documents = append(b.Documents, d)
+	if e.Kind.Issuer() == "" || d.Withdrawn() {
+		return nil
+	}
+	list, err := fleet.ReadRevocations(d)
+	if err != nil {
+		return err
+	}
+	bases := []*fleet.Base{list.Base}
+	for _, l := range list.Lists {
+		bases = append(bases, l.Base)
+	}
+	for _, base := range bases {
+		if base == nil {
+			continue
+		}
+		blob, err := f.readBlob(base.Digest)
+		if err != nil {
+			return err
+		}
+		b.Blobs = append(b.Blobs, blob)
+	}
+	return nil
+}
