@@ -125,6 +125,9 @@ func (p Place) Validate() error {
 // String gives "venue/kiosk".
 func (p Place) String() string { return p.Venue + "/" + p.Kiosk }
 
+// MarshalText gives "venue/kiosk".
+func (p Place) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
 // Scopes are the scopes that apply to this place, from the widest to the narrowest.
 func (p Place) Scopes() [3]Scope {
 	return [3]Scope{ScopeAll, Scope(p.Venue), Scope(p.String())}

@@ -4,11 +4,11 @@
 package main
 
 import (
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -16,46 +16,38 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/fleet"
 	"gatehouse/fleet/centre"
-	"gatehouse/fleet/collector"
 )
 
 // errShown ends a look at the fleet.
 var errShown = errors.New("shown")
 
 func newStatus(o *options) *cobra.Command {
-	var asJSON, follow bool
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show every kiosk that was heard of: joined or not, data, versions, conditions, events waiting",
+		Short: "Show every kiosk that was heard of: joined or not, versions in force, age of its data, events waiting, conditions",
 		Long: `Show every kiosk that the broker has heard of.
 
 None of it is signed: it is what kiosks say of themselves, for people to look at.
-A kiosk that is gone without a word is seen by the age of its last heartbeat,
-which comes every minute; --watch goes on and shows each change.
+HEAD is the number of the newest head in force there, and DATA what that makes of the
+data: fresh, stale or hard; LACKS is what the head names and has not arrived. A kiosk
+that is gone without a word is seen by the age of its last heartbeat, which comes
+every minute: "watch" stays to hear it.
 
---json prints an array; fields may be added, those there stay: {"kiosk": {"Venue", "Kiosk"}, "status": {"online", "boot",
+--json prints an array; fields may be added, those there stay: {"kiosk": "venue/kiosk", "status": {"online", "boot",
 "nonce", "version", "at"}, "reported": {"documents", "missing", "code", "reason",
 "program"}, "beat": {"at", "clock", "uptime" in seconds, "band", "signed",
 "conditions", "ledger", "last", "received"}, "beat_at"}.`,
-		Example: "  gatehouse-fleet status --watch",
+		Example: "  gatehouse-fleet status --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f, err := o.open()
-			if err != nil {
-				return err
-			}
-			broker, err := officeOf(f)
-			if err != nil {
-				return err
-			}
-			ctx, stop := untilStopped(cmd)
-			defer stop()
-			err = centre.Watch(ctx, broker, func(seen []centre.Seen) error {
-				if err := showRoll(cmd.OutOrStdout(), seen, time.Now(), asJSON); err != nil || !follow {
-					return errors.Join(err, errShown)
+			err := watchRoll(cmd, o, func(seen []centre.Seen) error {
+				if asJSON {
+					return errors.Join(json.NewEncoder(cmd.OutOrStdout()).Encode(seen), errShown)
 				}
-				return nil
+				return errors.Join(showRoll(cmd.OutOrStdout(), seen, time.Now()), errShown)
 			})
 			if errors.Is(err, errShown) {
 				return nil
@@ -64,38 +56,92 @@ which comes every minute; --watch goes on and shows each change.
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON array")
-	cmd.Flags().BoolVarP(&follow, "watch", "w", false, "go on, and show each change")
 	return cmd
 }
 
-func showRoll(out io.Writer, seen []centre.Seen, now time.Time, asJSON bool) error {
-	if asJSON {
-		return json.NewEncoder(out).Encode(seen)
+// clearScreen moves to the first line and clears what is below (ECMA-48, CUP and ED).
+const clearScreen = "\x1b[H\x1b[J"
+
+func newWatch(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch",
+		Short: "Stay, and show every kiosk with each change",
+		Long: `Stay, and show what "status" shows, with each change and each heartbeat, until stopped.
+On a terminal the newest state takes the place of the one before; into a file or a
+pipe each is written below the last.`,
+		Example: "  gatehouse-fleet watch",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out := cmd.OutOrStdout()
+			f, isFile := out.(*os.File)
+			terminal := isFile && isTerminal(f)
+			return watchRoll(cmd, o, func(seen []centre.Seen) error {
+				if terminal {
+					fmt.Fprint(out, clearScreen)
+				}
+				fmt.Fprintln(out, time.Now().Format(time.DateTime))
+				return showRoll(out, seen, time.Now())
+			})
+		},
 	}
+}
+
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// watchRoll calls show with what kiosks say of themselves, until it fails or the program is stopped.
+func watchRoll(cmd *cobra.Command, o *options, show func([]centre.Seen) error) error {
+	f, err := o.open()
+	if err != nil {
+		return err
+	}
+	broker, err := officeOf(f)
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilStopped(cmd)
+	defer stop()
+	return centre.Watch(ctx, broker, show)
+}
+
+func showRoll(out io.Writer, seen []centre.Seen, now time.Time) error {
 	if len(seen) == 0 {
 		_, err := fmt.Fprintln(out, "No kiosk was heard of at this broker. See what one says of it: gatehouse status, at the kiosk.")
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "KIOSK\tJOINED\tHEARTBEAT\tDATA\tSIGNED\tEVENTS WAITING\tCONDITIONS")
+	fmt.Fprintln(w, "KIOSK\tJOINED\tHEARTBEAT\tHEAD\tDATA\tSIGNED\tLACKS\tEVENTS WAITING\tCONDITIONS")
 	for _, s := range seen {
-		joined, beat, signed := "no", "none yet", "-"
+		joined, head, waiting := "no", "-", "-"
 		if s.Status.Online {
 			joined = "yes"
 		}
-		if !s.BeatAt.IsZero() {
-			beat = now.Sub(s.BeatAt).Round(time.Second).String() + " ago"
+		for _, v := range s.Reported.Documents {
+			if v.Kind == string(fleet.KindHead) {
+				head = strconv.FormatUint(v.Version, 10)
+			}
 		}
-		if !s.Beat.Signed.IsZero() {
-			signed = now.Sub(s.Beat.Signed).Round(time.Second).String() + " ago"
+		lacks := "-"
+		if n := len(s.Reported.Missing); n > 0 {
+			lacks = strconv.Itoa(n)
 		}
-		waiting := "-"
 		if s.Beat.Ledger != "" {
 			waiting = strconv.FormatUint(s.Beat.Last-min(s.Beat.Last, s.Beat.Received), 10)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Kiosk, joined, beat, orDash(plain(s.Beat.Band)), signed, waiting, orDash(plain(strings.Join(s.Beat.Conditions, " "))))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Kiosk, joined, ago(s.BeatAt, now, "none yet"), head, orDash(plain(s.Beat.Band)),
+			ago(s.Beat.Signed, now, "-"), lacks, waiting, orDash(plain(strings.Join(s.Beat.Conditions, " "))))
 	}
 	return w.Flush()
+}
+
+// ago is how long ago something was, or what to say where it never was.
+func ago(at, now time.Time, never string) string {
+	if at.IsZero() {
+		return never
+	}
+	return now.Sub(at).Round(time.Second).String() + " ago"
 }
 
 func orDash(s string) string {
@@ -113,120 +159,4 @@ func plain(s string) string {
 		}
 		return r
 	}, s)
-}
-
-func newEvents(o *options) *cobra.Command {
-	var db, format, since string
-	var alarms bool
-	var filter collector.Filter
-	cmd := &cobra.Command{
-		Use:   "events",
-		Short: "Show the events that kiosks have sent, or the alarms about them",
-		Long: `Show the events that "serve" has collected, by kiosk and number.
-
-Passes are in them as hashes under the venue's key, and those of private kinds not
-at all.`,
-		Example: `  gatehouse-fleet events --venue arena --reason revoked
-  gatehouse-fleet events --since 2026-05-01T06:00:00Z --format csv > morning.csv
-  gatehouse-fleet events --alarms`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			f, err := o.open()
-			if err != nil {
-				return err
-			}
-			if since != "" {
-				if filter.From, err = time.Parse(time.RFC3339, since); err != nil {
-					return fmt.Errorf("--since %q is no time; write for example 2026-05-01T06:00:00Z", since)
-				}
-			}
-			store, err := collector.OpenSQLite(cmd.Context(), databaseOf(f, db))
-			if err != nil {
-				return err
-			}
-			defer store.Close()
-			if alarms {
-				return showAlarms(cmd, store)
-			}
-			show, end, err := eventWriter(cmd.OutOrStdout(), format)
-			if err != nil {
-				return err
-			}
-			return errors.Join(store.Events(cmd.Context(), filter, show), end())
-		},
-	}
-	fl := cmd.Flags()
-	fl.StringVar(&db, "db", "", "the `file` of the collected events (default: events.db of the folder)")
-	fl.StringVar(&format, "format", "text", "text, json (one object a line) or csv")
-	fl.StringVar(&since, "since", "", "only events from this `time` on, by the kiosk's clock (RFC 3339)")
-	fl.StringVar(&filter.Venue, "venue", "", "only of this venue")
-	fl.StringVar(&filter.Kiosk, "kiosk", "", "only of kiosks of this name")
-	fl.StringVar(&filter.Lane, "lane", "", "only of lanes of this name")
-	fl.StringVar(&filter.Kind, "kind", "", "only of this kind: decision, passage, incident, …")
-	fl.StringVar(&filter.Outcome, "outcome", "", "only of this outcome: admit, deny, refer, wait")
-	fl.StringVar(&filter.Reason, "reason", "", "only of this reason: ok, expired, revoked, …")
-	fl.IntVar(&filter.Limit, "limit", 0, "at most so many; 0 is all")
-	fl.BoolVar(&alarms, "alarms", false, "show the alarms in place of the events")
-	return cmd
-}
-
-func showAlarms(cmd *cobra.Command, store *collector.SQLite) error {
-	list, err := store.Alarms(cmd.Context())
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "No alarm.")
-	}
-	for _, a := range list {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %s  ledger %s, event %d: %s\n", a.At.Format(time.RFC3339), a.Kiosk, a.Code, a.Ledger, a.Seq, a.Text)
-	}
-	return nil
-}
-
-// collected is one event as it is written in JSON.
-type collected struct {
-	Venue   string    `json:"venue"`
-	Kiosk   string    `json:"kiosk"`
-	Ledger  string    `json:"ledger"`
-	Seq     uint64    `json:"seq"`
-	At      time.Time `json:"at"`
-	Kind    string    `json:"kind"`
-	Lane    string    `json:"lane,omitempty"`
-	Outcome string    `json:"outcome,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
-	Issuer  string    `json:"issuer,omitempty"`
-	Rule    string    `json:"rule,omitempty"`
-	Passage string    `json:"passage,omitempty"`
-	Of      uint64    `json:"of,omitempty"`
-	Note    string    `json:"note,omitempty"`
-}
-
-func collectedOf(e collector.Stored) collected {
-	ev := e.Event
-	return collected{e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger.String(), ev.Seq, ev.At, string(ev.Kind), ev.Lane, string(ev.Outcome), string(ev.Reason), ev.Issuer, ev.Rule, string(ev.Passage), ev.Of, ev.Note}
-}
-
-// eventWriter writes events in a format; end is called after the last.
-func eventWriter(out io.Writer, format string) (show func(collector.Stored) error, end func() error, err error) {
-	nothing := func() error { return nil }
-	switch format {
-	case "json":
-		return func(e collector.Stored) error { return json.NewEncoder(out).Encode(collectedOf(e)) }, nothing, nil
-	case "csv":
-		w := csv.NewWriter(out)
-		err := w.Write([]string{"venue", "kiosk", "ledger", "seq", "at", "kind", "lane", "outcome", "reason", "issuer", "rule", "passage", "of", "note"})
-		return func(e collector.Stored) error {
-			c := collectedOf(e)
-			return w.Write([]string{c.Venue, c.Kiosk, c.Ledger, strconv.FormatUint(c.Seq, 10), c.At.Format(time.RFC3339Nano), c.Kind, c.Lane, c.Outcome,
-				c.Reason, c.Issuer, c.Rule, c.Passage, strconv.FormatUint(c.Of, 10), c.Note})
-		}, func() error { w.Flush(); return w.Error() }, err
-	case "text":
-		return func(e collector.Stored) error {
-			c := collectedOf(e)
-			_, err := fmt.Fprintf(out, "%s/%s %d  %s  %s %s %s %s %s\n", c.Venue, c.Kiosk, c.Seq, c.At.Format(time.RFC3339), c.Kind, c.Lane, c.Outcome, c.Reason, plain(c.Note))
-			return err
-		}, nothing, nil
-	}
-	return nil, nil, fmt.Errorf("--format %q is unknown; write text, json or csv", format)
 }

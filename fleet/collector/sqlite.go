@@ -151,69 +151,6 @@ func (t sqliteTx) Alarm(a Alarm) error {
 		a.At.UnixMicro(), a.Kiosk.Venue, a.Kiosk.Kiosk, a.Ledger[:], int64(a.Seq), string(a.Code), a.Text)
 }
 
-// Filter says which events are wanted; the zero Filter is all of them.
-type Filter struct {
-	Venue, Kiosk    string
-	Kind, Lane      string
-	Outcome, Reason string
-	From, To        time.Time // of the event's own time; To is not included
-	Limit           int
-}
-
-// Events calls do with the events that a filter lets through, by kiosk, ledger and number.
-func (s *SQLite) Events(ctx context.Context, f Filter, do func(Stored) error) error {
-	query, args := "SELECT venue, kiosk, ledger, seq, link, body FROM events WHERE 1", []any{}
-	where := func(column, value string) {
-		if value != "" {
-			query += " AND " + column + "=?"
-			args = append(args, value)
-		}
-	}
-	where("venue", f.Venue)
-	where("kiosk", f.Kiosk)
-	where("kind", f.Kind)
-	where("lane", f.Lane)
-	where("outcome", f.Outcome)
-	where("reason", f.Reason)
-	if !f.From.IsZero() {
-		query, args = query+" AND at>=?", append(args, f.From.UnixMicro())
-	}
-	if !f.To.IsZero() {
-		query, args = query+" AND at<?", append(args, f.To.UnixMicro())
-	}
-	query += " ORDER BY venue, kiosk, ledger, seq"
-	if f.Limit > 0 {
-		query, args = query+" LIMIT ?", append(args, f.Limit)
-	}
-	rows, err := s.db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return fmt.Errorf("collector: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		e, err := scanStored(rows)
-		if err != nil {
-			return err
-		}
-		if err := do(e); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-func scanStored(rows *sql.Rows) (e Stored, err error) {
-	var seq int64
-	var ledger, link []byte
-	if err := rows.Scan(&e.Kiosk.Venue, &e.Kiosk.Kiosk, &ledger, &seq, &link, &e.Body); err != nil {
-		return e, fmt.Errorf("collector: %w", err)
-	}
-	copy(e.Ledger[:], ledger)
-	copy(e.Link[:], link)
-	e.Event, err = fleet.DecodeEvent(uint64(seq), e.Body)
-	return e, err
-}
-
 // Alarms are all alarms, oldest first.
 func (s *SQLite) Alarms(ctx context.Context) (alarms []Alarm, err error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT at, venue, kiosk, ledger, seq, code, text FROM alarms ORDER BY n")
