@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +19,11 @@ import (
 
 // Source is what a fleet has to say: its folder.
 type Source interface {
-	// Bundle signs what has changed and a new head, and returns everything that a venue's kiosks need.
-	Bundle(venue string, at time.Time) (*fleet.Bundle, error)
 	Venues() ([]string, error)
+	// Bundle is what a venue's kiosks are to be told, under a new head. Its blobs are not asked for.
+	Bundle(venue string, at time.Time) (*fleet.Bundle, error)
+	// Blob is a blob that was published.
+	Blob(fleet.Digest) ([]byte, error)
 }
 
 // Config is how a centre works.
@@ -40,10 +43,8 @@ type Centre struct {
 	cfg       Config
 	source    Source
 	collector *collector.Collector // nil: no events are taken
-	blobs     map[fleet.Digest][]byte
+	blobs     blobs
 	published map[string]fleet.Digest // by topic, on this connection
-	again     chan struct{}
-	looked    time.Time
 }
 
 // New serves what a source has to say and collects events once Serve is called.
@@ -51,15 +52,7 @@ func New(cfg Config, source Source, c *collector.Collector) *Centre {
 	if cfg.Every == 0 {
 		cfg.Every = DefaultEvery
 	}
-	return &Centre{cfg: cfg, source: source, collector: c, blobs: map[fleet.Digest][]byte{}, again: make(chan struct{}, 1)}
-}
-
-// Publish has what changed in the folder published now.
-func (c *Centre) Publish() {
-	select {
-	case c.again <- struct{}{}:
-	default:
-	}
+	return &Centre{cfg: cfg, source: source, collector: c, blobs: blobs{source: source}}
 }
 
 // Pauses between connections.
@@ -109,8 +102,6 @@ func (c *Centre) session(ctx context.Context) error {
 		case err = <-l.lost:
 		case <-tick.C:
 			err = c.publish(ctx, l)
-		case <-c.again:
-			err = c.publish(ctx, l)
 		case m := <-l.heard:
 			c.take(ctx, l, m)
 		}
@@ -150,26 +141,16 @@ func (c *Centre) publishAll(ctx context.Context, l *link) (unsigned, err error) 
 	if err != nil {
 		return err, nil
 	}
-	blobs := map[fleet.Digest][]byte{}
 	for _, v := range venues {
 		b, err := c.source.Bundle(v, c.cfg.Now())
 		if err != nil {
 			unsigned = errors.Join(unsigned, fmt.Errorf("venue %s: %w", v, err))
 			continue
 		}
-		for _, blob := range b.Blobs {
-			blobs[fleet.DigestOf(blob)] = blob
-		}
 		if err := c.publishBundle(ctx, l, b); err != nil {
 			return unsigned, err
 		}
 	}
-	if unsigned != nil {
-		for d, blob := range c.blobs { // of the venues that could not be signed now
-			blobs[d] = blob
-		}
-	}
-	c.blobs = blobs
 	return unsigned, nil
 }
 
@@ -246,35 +227,53 @@ func (c *Centre) takeRecords(ctx context.Context, l *link, from fleet.Place, raw
 	return nil
 }
 
-// lookEvery is how often the folder is looked at again because a kiosk asks for what is not known here.
-const lookEvery = 10 * time.Second
-
-func (c *Centre) lookAgain() {
-	if now := time.Now(); now.Sub(c.looked) >= lookEvery {
-		c.looked = now
-		c.Publish()
-	}
-}
-
-// takeWant sends the blocks that a kiosk asks for. One that is not there any more belongs to a list that a newer one has
-// replaced.
+// takeWant sends the blocks that a kiosk asks for.
 func (c *Centre) takeWant(l *link, from fleet.Place, raw []byte) error {
 	w, err := syncer.ReadWant(raw)
 	if err != nil {
 		return err
 	}
-	blob, ok := c.blobs[w.Digest]
-	if !ok {
-		c.lookAgain() // somebody else may have published it
-		return fmt.Errorf("centre: a blob that no list in force names: %s", w.Digest)
+	blob, err := c.blobs.get(w.Digest)
+	if err != nil {
+		return err
 	}
 	for _, i := range w.Blocks {
-		begin := int(i) * fleet.BlockSize
-		if uint64(i)*fleet.BlockSize >= uint64(len(blob)) {
+		begin := uint64(i) * fleet.BlockSize
+		if begin >= uint64(len(blob)) {
 			return fmt.Errorf("centre: block %d of a blob of %d bytes", i, len(blob))
 		}
-		block := blob[begin:min(begin+fleet.BlockSize, len(blob))]
+		block := blob[begin:min(begin+fleet.BlockSize, uint64(len(blob)))]
 		l.send(syncer.DownTopic(from, syncer.LeafBlock), syncer.Block{Digest: w.Digest, Index: i, Data: block}.Encode())
 	}
 	return nil
+}
+
+// blobs are those that kiosks asked for last. A whole fleet asks for one at a time, and for each four blocks anew.
+type blobs struct {
+	source Source
+	recent []blob // the last first
+}
+
+type blob struct {
+	digest fleet.Digest
+	bytes  []byte
+}
+
+// mostBlobs bounds how many are kept in memory.
+const mostBlobs = 4
+
+func (b *blobs) get(d fleet.Digest) ([]byte, error) {
+	at := slices.IndexFunc(b.recent, func(r blob) bool { return r.digest == d })
+	if at < 0 {
+		bytes, err := b.source.Blob(d)
+		if err != nil {
+			return nil, fmt.Errorf("centre: a blob that was not published from here: %w", err)
+		}
+		b.recent = append(b.recent, blob{d, bytes})
+		at = len(b.recent) - 1
+	}
+	got := b.recent[at]
+	b.recent = slices.Insert(slices.Delete(b.recent, at, at+1), 0, got)
+	b.recent = b.recent[:min(len(b.recent), mostBlobs)]
+	return got.bytes, nil
 }

@@ -130,7 +130,7 @@ func TestAFleetIsServed(t *testing.T) {
 	}
 	_, err = f.Revoke("arena", hexID(100000))
 	check(t, err)
-	c.Publish()
+	check(t, centre.Apply(t.Context(), centre.Config{Broker: centre.Broker{Addr: b.Addr()}, Now: time.Now}, online{f}))
 	await(t, k.changed, "a revocation in force")
 	for deadline := time.Now().Add(time.Minute); k.ledger.Receipt().Seq < 200; {
 		if time.Now().After(deadline) {

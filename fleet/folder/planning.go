@@ -152,7 +152,7 @@ func (p *planning) content(b body, former fleet.Document) (err error) {
 func (p *planning) revoked(issuer string, former *fleet.RevocationList) error {
 	before := idSet{}
 	if former.Base != nil {
-		blob, err := p.readBlob(former.Base.Digest)
+		blob, err := p.Blob(former.Base.Digest)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ var ErrUnpublished = errors.New("folder: nothing was published yet")
 // somebody is in the middle of writing reaches no kiosk. Only which issuers are down is said anew, and a newer root.
 //
 // A document that another venue has a newer version of by now is named still and not brought: this venue's kiosks have it.
+// The bundle is for publishing: it has no blobs, and kiosks ask for those that they lack.
 func (f *Folder) Renewed(venue string, at time.Time) (*fleet.Bundle, error) {
 	unlock, err := f.lock()
 	if err != nil {
@@ -56,7 +57,7 @@ func (f *Folder) Renewed(venue string, at time.Time) (*fleet.Bundle, error) {
 	return b, f.crown(b, root, venue, head, s.online(), at)
 }
 
-// bring adds the document that a head names to a bundle, with its blobs, where it is still the newest of its name.
+// bring adds the document that a head names to a bundle where it is still the newest of its name.
 func (f *Folder) bring(b *fleet.Bundle, root fleet.Document, e fleet.Entry) error {
 	d, ok, err := f.published(body{kind: e.Kind, scope: e.Scope})
 	if err != nil || !ok || fleet.EntryOf(d) != e {
@@ -66,26 +67,5 @@ func (f *Folder) bring(b *fleet.Bundle, root fleet.Document, e fleet.Entry) erro
 		return fmt.Errorf("%w\nThe root has changed since; sign anew what it does not allow: gatehouse-fleet apply", err)
 	}
 	b.Documents = append(b.Documents, d)
-	if e.Kind.Issuer() == "" || d.Withdrawn() {
-		return nil
-	}
-	list, err := fleet.ReadRevocations(d)
-	if err != nil {
-		return err
-	}
-	bases := []*fleet.Base{list.Base}
-	for _, l := range list.Lists {
-		bases = append(bases, l.Base)
-	}
-	for _, base := range bases {
-		if base == nil {
-			continue
-		}
-		blob, err := f.readBlob(base.Digest)
-		if err != nil {
-			return err
-		}
-		b.Blobs = append(b.Blobs, blob)
-	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (f *Folder) changes(now *revoked, former *fleet.RevocationList) (fleet.Revo
 		if b == nil {
 			return nil, nil
 		}
-		blob, err := f.readBlob(b.Digest)
+		blob, err := f.Blob(b.Digest)
 		blobs = append(blobs, blob)
 		return blob, err
 	}
@@ -134,8 +134,8 @@ func (f *Folder) publishedList(issuer string) (*fleet.RevocationList, error) {
 	return fleet.ReadRevocations(d)
 }
 
-// readBlob reads a base that was published.
-func (f *Folder) readBlob(d fleet.Digest) ([]byte, error) {
+// Blob reads a base that was published, by its digest.
+func (f *Folder) Blob(d fleet.Digest) ([]byte, error) {
 	path := f.blobPath(d)
 	blob, err := readFile(path)
 	if err == nil && fleet.DigestOf(blob) != d {
