@@ -11,10 +11,8 @@ import (
 	"gatehouse/fleet"
 )
 
-const (
-	blockWindow = 4                // blocks under way
-	blockMost   = 10 * time.Second // then they are asked for again
-)
+// blockWindow is how many blocks are under way.
+const blockWindow = 4
 
 // fetching is which blob is on its way. One at a time.
 type fetching struct {
@@ -73,7 +71,7 @@ func (s *session) askForBlocks(ctx context.Context, now time.Time) error {
 	if len(lacks) == 0 {
 		return s.finish(ctx, b)
 	}
-	f.asked, f.due = map[uint32]bool{}, now.Add(blockMost)
+	f.asked, f.due = map[uint32]bool{}, now.Add(s.rhythm.block)
 	for _, i := range lacks {
 		f.asked[i] = true
 	}

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -66,10 +67,13 @@ type kiosk struct {
 	states   []error
 	alarm    error
 	reported syncer.Reported
+	at       time.Time // as the kiosk's clock says
+
+	hurried bool // its client waits for moments in place of minutes
 }
 
 func newKiosk(tb testing.TB) *kiosk {
-	k := &kiosk{tb: tb, root: rootOf(tb), ledger: fleet.LedgerID{1}, blocks: map[uint32][]byte{}, reported: syncer.Reported{Code: "ok"}}
+	k := &kiosk{tb: tb, root: rootOf(tb), ledger: fleet.LedgerID{1}, blocks: map[uint32][]byte{}, reported: syncer.Reported{Code: "ok"}, at: morning}
 	k.changed = sync.NewCond(&k.mu)
 	return k
 }
@@ -183,7 +187,7 @@ func (k *kiosk) Obey(_ context.Context, c *fleet.Command) syncer.Result {
 func (k *kiosk) Report() (syncer.Reported, syncer.Beat) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.reported, syncer.Beat{At: morning, Band: "fresh", Received: k.receipt.Seq, Last: uint64(len(k.events))}
+	return k.reported, syncer.Beat{At: k.at, Band: "fresh", Received: k.receipt.Seq, Last: uint64(len(k.events))}
 }
 
 // join runs a client of this kiosk until the test ends, or the function that it returns is called.
@@ -196,11 +200,22 @@ func (k *kiosk) join(brokers ...string) (leave func()) {
 		Alarm: func(err error) { k.set(func() { k.alarm = err }) },
 		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, k, k, k, k)
+	if k.hurried {
+		c.Hurry()
+	}
 	done := make(chan struct{})
 	go func() { defer close(done); c.Run(ctx) }()
 	leave = sync.OnceFunc(func() { cancel(); <-done })
 	k.tb.Cleanup(leave)
 	return leave
+}
+
+// failed waits until a connection has failed in this way.
+func (k *kiosk) failed(with error) {
+	k.tb.Helper()
+	k.until(with.Error(), func() bool {
+		return slices.ContainsFunc(k.states, func(err error) bool { return errors.Is(err, with) })
+	})
 }
 
 func (k *kiosk) joined() bool { return len(k.states) > 0 && k.states[len(k.states)-1] == nil }

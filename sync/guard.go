@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,7 +17,7 @@ const MaxFrame = 4<<20 + 1<<10
 
 // ErrFrame: the broker announced a packet that is longer than any that it can have for us. The connection is ended before
 // anything is allocated for it.
-var ErrFrame = errors.New("sync: the broker announced a packet that is too long")
+var ErrFrame = errors.New("the broker announced a packet that is too long")
 
 // writeMost is how long the network may take for one write.
 const writeMost = 20 * time.Second
@@ -25,12 +26,14 @@ const writeMost = 20 * time.Second
 // 3.1.1, section 2.2), since the client library allocates what they announce, up to 256 MiB.
 type guarded struct {
 	net.Conn
+	bad    *atomic.Pointer[error]
 	frames frames
 }
 
 func (c *guarded) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if bad := c.frames.follow(b[:n]); bad != nil {
+		c.bad.Store(&bad)
 		_ = c.Conn.Close()
 		return 0, bad
 	}

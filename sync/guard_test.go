@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -46,7 +47,7 @@ func TestALongFrameEndsTheConnectionBeforeItIsAllocated(t *testing.T) {
 	} {
 		ours, broker := net.Pipe()
 		go func() { broker.Write(append(published(t, []byte("good")), frame...)) }()
-		c := &guarded{Conn: ours}
+		c := &guarded{Conn: ours, bad: new(atomic.Pointer[error])}
 		_, err := io.Copy(io.Discard, io.LimitReader(c, 1<<10))
 		if !errors.Is(err, ErrFrame) {
 			t.Errorf("%s: %v", name, err)

@@ -15,7 +15,7 @@ import (
 const (
 	heapTopics   = 256
 	heapPerTopic = 4
-	heapBytes    = 16 << 20
+	heapBytes    = 8 << 20 // as they travel; some times that in memory
 )
 
 // heap is the documents that arrived, believed by nobody. It is safe for concurrent use.

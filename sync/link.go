@@ -12,31 +12,22 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
-// Pauses between connections. A whole fleet loses its broker at one moment and must not come back at one: each pause is
-// drawn from nothing to a bound that doubles.
 const (
-	firstPause = 2 * time.Second
-	mostPause  = 5 * time.Minute
-	// A connection that stood for so long was a good one: the next pauses begin anew.
-	goodFor = time.Minute
-)
-
-const (
-	connectMost = 30 * time.Second
-	keepAlive   = 60 * time.Second
-	pingMost    = 15 * time.Second
+	keepAlive = 60 * time.Second
+	pingMost  = 15 * time.Second
 )
 
 // Why a connection ended.
 var (
-	ErrSubscribe = errors.New("sync: the broker refuses a subscription; look at its access list")
-	ErrSilent    = errors.New("sync: the broker does not answer any more")
-	ErrLost      = errors.New("sync: the connection was lost")
+	ErrSubscribe = errors.New("the broker refuses a subscription; look at its access list")
+	ErrSilent    = errors.New("the broker does not answer any more")
+	ErrLost      = errors.New("the connection was lost")
 )
 
 // Run keeps the kiosk joined to its fleet until ctx ends. It returns nothing but that: what fails is told to
@@ -50,20 +41,20 @@ func (c *Client) Run(ctx context.Context) {
 			return
 		}
 		c.cfg.State(err)
-		if time.Since(began) > goodFor {
+		if time.Since(began) > c.rhythm.goodFor {
 			attempt = 0
 		}
-		if !rest(ctx, pause(attempt, rnd)) {
+		if !rest(ctx, c.rhythm.pause(attempt, rnd)) {
 			return
 		}
 	}
 }
 
 // pause is how long to wait before a further attempt: full jitter.
-func pause(attempt int, rnd *rand.Rand) time.Duration {
-	bound := mostPause
+func (r rhythm) pause(attempt int, rnd *rand.Rand) time.Duration {
+	bound := r.mostPause
 	if attempt < 16 {
-		bound = min(bound, firstPause<<attempt)
+		bound = min(bound, r.firstPause<<attempt)
 	}
 	return time.Duration(rnd.Int64N(int64(bound)))
 }
@@ -94,11 +85,15 @@ func (c *Client) connect(ctx context.Context, broker string) error {
 	link := mqtt.NewClient(c.options(ctx, broker, s))
 	defer link.Disconnect(0)
 	s.link = link
-	if err := await(ctx, link.Connect(), connectMost); err != nil {
-		return fmt.Errorf("sync: %s: %w", broker, err)
+	err := await(ctx, link.Connect(), c.rhythm.connect)
+	if err == nil {
+		err = s.run(ctx)
 	}
-	if err := s.run(ctx); err != nil {
-		return fmt.Errorf("%s: %w", broker, err)
+	if bad := s.bad.Load(); bad != nil {
+		err = *bad // what the library makes of it is that a connection was closed
+	}
+	if err != nil {
+		return fmt.Errorf("sync: %s: %w", broker, err)
 	}
 	return nil
 }
@@ -115,18 +110,18 @@ func (c *Client) options(ctx context.Context, broker string, s *session) *mqtt.C
 	o.SetOrderMatters(true)
 	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { s.inbox.put(m.Topic(), m.Payload()) })
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lose(err) })
-	o.SetConnectTimeout(connectMost)
+	o.SetConnectTimeout(c.rhythm.connect)
 	o.SetKeepAlive(keepAlive)
 	o.SetPingTimeout(pingMost)
 	o.SetWriteTimeout(5 * time.Second)
 	o.SetBinaryWill(up(c.cfg.Place, LeafStatus), encodeNote(s.status(false)), 1, true)
-	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return c.dial(ctx, broker) })
+	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return c.dial(ctx, broker, &s.bad) })
 	return o
 }
 
-// dial opens the connection and guards it. It ends with ctx.
-func (c *Client) dial(ctx context.Context, broker string) (net.Conn, error) {
-	d := net.Dialer{Timeout: connectMost, KeepAlive: keepAlive}
+// dial opens the connection and guards it. It ends with ctx. What the guard ends it for is stored in bad.
+func (c *Client) dial(ctx context.Context, broker string, bad *atomic.Pointer[error]) (net.Conn, error) {
+	d := net.Dialer{Timeout: c.rhythm.connect, KeepAlive: keepAlive}
 	conn, err := d.DialContext(ctx, "tcp", broker)
 	if err != nil {
 		return nil, err
@@ -137,7 +132,7 @@ func (c *Client) dial(ctx context.Context, broker string) (net.Conn, error) {
 			return nil, errors.Join(err, conn.Close())
 		}
 		secured := tls.Client(conn, c.cfg.TLS(host))
-		shake, cancel := context.WithTimeout(ctx, connectMost)
+		shake, cancel := context.WithTimeout(ctx, c.rhythm.connect)
 		defer cancel()
 		if err := secured.HandshakeContext(shake); err != nil {
 			_ = conn.Close()
@@ -146,7 +141,7 @@ func (c *Client) dial(ctx context.Context, broker string) (net.Conn, error) {
 		conn = secured
 	}
 	context.AfterFunc(ctx, func() { _ = conn.Close() })
-	return &guarded{Conn: conn}, nil
+	return &guarded{Conn: conn, bad: bad}, nil
 }
 
 // await waits for what the library promises, and not for ever.

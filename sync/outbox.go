@@ -12,12 +12,7 @@ import (
 
 // Sending is go-back-N: batches leave in order, a few at a time, and where receipts stay away they leave again from the
 // last receipt on.
-const (
-	maxUnderWay  = 4
-	receiptMost  = 10 * time.Second // doubled each time in vain
-	receiptPause = 10 * time.Minute
-	goBackEvery  = time.Minute // a collector that lost events is heard so often
-)
+const maxUnderWay = 4
 
 // sending is where the sending of records is.
 type sending struct {
@@ -29,8 +24,8 @@ type sending struct {
 	wentBack time.Time
 }
 
-func (f *sending) begin(r fleet.Receipt) {
-	*f = sending{received: r.Seq, next: r.Seq, patience: receiptMost}
+func (f *sending) begin(r fleet.Receipt, patience time.Duration) {
+	*f = sending{received: r.Seq, next: r.Seq, patience: patience}
 }
 
 // sendRecords sends what there is room for.
@@ -38,7 +33,7 @@ func (s *session) sendRecords(now time.Time) error {
 	f := &s.sending
 	if len(f.underWay) > 0 && now.After(f.due) {
 		f.next, f.underWay = f.received, nil
-		f.patience = min(2*f.patience, receiptPause)
+		f.patience = min(2*f.patience, s.rhythm.mostReceipt)
 	}
 	for len(f.underWay) < maxUnderWay {
 		r, err := s.outbox.Records(f.next)
@@ -80,13 +75,13 @@ func (s *session) takeReceipt(raw []byte) error {
 	f, now := &s.sending, time.Now()
 	switch {
 	case r.Seq > f.received:
-		f.received, f.patience = r.Seq, receiptMost
+		f.received, f.patience = r.Seq, s.rhythm.receipt
 		f.next = max(f.next, r.Seq)
 		for len(f.underWay) > 0 && f.underWay[0] <= r.Seq {
 			f.underWay = f.underWay[1:]
 		}
 		f.due = now.Add(f.patience)
-	case r.Seq < f.received && now.Sub(f.wentBack) >= goBackEvery:
+	case r.Seq < f.received && now.Sub(f.wentBack) >= s.rhythm.goBack:
 		// It has fewer than it had: a collector that was put back asks for the rest.
 		f.wentBack, f.received, f.next, f.underWay = now, r.Seq, r.Seq, nil
 	}

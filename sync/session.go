@@ -10,6 +10,7 @@ import (
 	"fmt"
 	mrand "math/rand/v2"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -17,19 +18,11 @@ import (
 	"gatehouse/fleet"
 )
 
-// The rhythms of a connection.
-const (
-	tick        = 250 * time.Millisecond // how soon a new event is seen
-	answerMost  = 30 * time.Second       // a broker that does not answer for so long is gone
-	beatEvery   = 40 * time.Second       // and up to twice that
-	offerEvery  = 100 * time.Millisecond // whoever floods a kiosk with documents gets no more of its time than this
-	correctMost = time.Second            // between corrections of the own status
-)
-
 // session is one connection: everything about it happens in its own goroutine.
 type session struct {
 	*Client
 	link  mqtt.Client
+	bad   atomic.Pointer[error] // what the guard has ended the connection for
 	inbox *inbox
 	nonce fleet.Nonce
 	lost  chan error
@@ -83,8 +76,8 @@ func (s *session) run(ctx context.Context) error {
 	s.publish(LeafStatus, true, 1, encodeNote(s.status(true)))
 	s.cfg.State(nil)
 	s.offer = true // what the last connection brought may have waited for this one
-	s.sending.begin(s.outbox.Receipt())
-	ticker := time.NewTicker(tick)
+	s.sending.begin(s.outbox.Receipt(), s.rhythm.receipt)
+	ticker := time.NewTicker(s.rhythm.tick)
 	defer ticker.Stop()
 	for {
 		select {
@@ -120,8 +113,8 @@ func (s *session) subscribe(ctx context.Context) error {
 		asked[f] = 0
 	}
 	token := s.link.SubscribeMultiple(asked, nil)
-	if err := await(ctx, token, answerMost); err != nil {
-		return fmt.Errorf("%w: %w", ErrSubscribe, err)
+	if err := await(ctx, token, s.rhythm.answer); err != nil {
+		return err
 	}
 	for filter, qos := range token.(*mqtt.SubscribeToken).Result() {
 		if qos >= 0x80 {
@@ -133,7 +126,7 @@ func (s *session) subscribe(ctx context.Context) error {
 
 // work does what is due.
 func (s *session) work(ctx context.Context, now time.Time) error {
-	if s.offer && now.Sub(s.offered) >= offerEvery {
+	if s.offer && now.Sub(s.offered) >= s.rhythm.offer {
 		s.offer, s.offered = false, now
 		s.offerDocuments(ctx, nil)
 	}
@@ -151,7 +144,7 @@ func (s *session) work(ctx context.Context, now time.Time) error {
 // publish sends, and remembers what the broker owes for it.
 func (s *session) publish(leaf string, retained bool, qos byte, payload []byte) {
 	token := s.link.Publish(up(s.cfg.Place, leaf), qos, retained, payload)
-	s.pending = append(s.pending, promise{token, time.Now().Add(answerMost)})
+	s.pending = append(s.pending, promise{token, time.Now().Add(s.rhythm.answer)})
 }
 
 // collect looks at what the broker owes.
@@ -178,10 +171,10 @@ func (s *session) collect(now time.Time) error {
 // sendBeat says how the kiosk is, and asks for its own status again: an answer shows that the broker is still there, which
 // a keep-alive over a half-open connection does not, and what is retained of us is then seen.
 func (s *session) sendBeat(now time.Time) error {
-	s.beat = now.Add(beatEvery + mrand.N(beatEvery))
+	s.beat = now.Add(s.rhythm.beat + mrand.N(s.rhythm.beat))
 	_, b := s.kiosk.Report()
 	s.publish(LeafBeat, false, 0, encodeNote(b))
-	s.pending = append(s.pending, promise{s.link.Subscribe(up(s.cfg.Place, LeafStatus), 0, nil), now.Add(answerMost)})
+	s.pending = append(s.pending, promise{s.link.Subscribe(up(s.cfg.Place, LeafStatus), 0, nil), now.Add(s.rhythm.answer)})
 	s.report()
 	return nil
 }
@@ -220,7 +213,7 @@ func (s *session) correct(payload []byte) {
 	if err := ReadNote(payload, &seen); err == nil && seen.Online && seen.Nonce == s.nonce.String() {
 		return
 	}
-	if now := time.Now(); now.Sub(s.corrected) >= correctMost {
+	if now := time.Now(); now.Sub(s.corrected) >= s.rhythm.correct {
 		s.corrected = now
 		s.publish(LeafStatus, true, 1, encodeNote(s.status(true)))
 	}

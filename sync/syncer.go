@@ -69,6 +69,7 @@ type Client struct {
 	outbox Outbox
 	blobs  Blobs
 	kiosk  Kiosk
+	rhythm rhythm
 
 	heap     heap // documents that arrived, through connections
 	patience patience
@@ -76,5 +77,5 @@ type Client struct {
 
 // New joins a kiosk to its fleet once Run is called.
 func New(cfg Config, docs Documents, outbox Outbox, blobs Blobs, kiosk Kiosk) *Client {
-	return &Client{cfg: cfg, docs: docs, outbox: outbox, blobs: blobs, kiosk: kiosk}
+	return &Client{cfg: cfg, docs: docs, outbox: outbox, blobs: blobs, kiosk: kiosk, rhythm: calm()}
 }

@@ -72,11 +72,14 @@ func (b *Embedded) Kill() {
 	}
 }
 
-// Publish publishes from within.
+// Publish publishes from within; while the broker is dead nobody hears it.
 func (b *Embedded) Publish(topic string, retained bool, payload []byte) {
 	b.tb.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.server == nil {
+		return
+	}
 	if err := b.server.Publish(topic, payload, retained, 0); err != nil {
 		b.tb.Fatal(err)
 	}
