@@ -93,10 +93,16 @@ func (r *Records) check() error {
 	return nil
 }
 
-// SignRecords makes the message that carries records to the collector. key is the kiosk's own, and at what its clock says.
+// SignRecords makes the message that carries records to the collector. key is the kiosk's own, and at what its clock says. A
+// clock may say anything, and records leave all the same: a time that no message can bear becomes the nearest one that can.
 func SignRecords(from Place, at time.Time, r Records, key SigningKey) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, err
+	}
+	if earliest, latest := time.Unix(1, 0), time.Unix(maxTime, 0); at.Before(earliest) {
+		at = earliest
+	} else if at.After(latest) {
+		at = latest
 	}
 	return signMessage(messageRecords, from, at, r, key)
 }

@@ -25,6 +25,7 @@ type Embedded struct {
 
 	mu     sync.Mutex
 	server *mochi.Server
+	ears   int // subscriptions from within; those with one number would hide each other
 }
 
 // Start starts a broker that ends with the test.
@@ -90,7 +91,8 @@ func (b *Embedded) Subscribe(filter string, hear func(topic string, payload []by
 	b.tb.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.server.Subscribe(filter, 1, func(_ *mochi.Client, _ packets.Subscription, pk packets.Packet) { hear(pk.TopicName, pk.Payload) }); err != nil {
+	b.ears++
+	if err := b.server.Subscribe(filter, b.ears, func(_ *mochi.Client, _ packets.Subscription, pk packets.Packet) { hear(pk.TopicName, pk.Payload) }); err != nil {
 		b.tb.Fatal(err)
 	}
 }
