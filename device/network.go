@@ -91,6 +91,15 @@ func (c *SyncConfig) load() (err error) {
 	return nil
 }
 
+// certificate reads the kiosk's certificate for each connection, so that a new one serves without a restart. Where it cannot be
+// read the one that was there at the start serves on.
+func (c *SyncConfig) certificate(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if pair, err := tls.LoadX509KeyPair(c.Certificate, c.Key); err == nil {
+		return &pair, nil
+	}
+	return &c.pair, nil
+}
+
 // maxPEM bounds a file of certificates, in bytes.
 const maxPEM = 1 << 20
 
@@ -100,8 +109,8 @@ const maxPEM = 1 << 20
 func (k *kiosk) tlsFor(host string) *tls.Config {
 	cfg := &tls.Config{
 		MinVersion: tls.VersionTLS13, RootCAs: k.cfg.Sync.pool, ServerName: host,
-		Certificates: []tls.Certificate{k.cfg.Sync.pair},
-		Time:         func() time.Time { return k.time.moment().At },
+		GetClientCertificate: k.cfg.Sync.certificate,
+		Time:                 func() time.Time { return k.time.moment().At },
 	}
 	if k.time.moment().Clock == entry.ClockSynced {
 		return cfg

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -36,11 +37,38 @@ type kiosk struct {
 	scanner *scannertest.Scanner
 	board   *gatetest.Board
 	client  *client.Client
+	log     *journal
 	stop    func()
+}
+
+// journal is what the kiosk has logged.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(b)
+}
+
+func (j *journal) has(text string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return strings.Contains(j.text.String(), text)
 }
 
 // runKiosk runs the kiosk of a folder. Nothing was ever imported there: all it knows comes over the broker.
 func runKiosk(t testing.TB, f *folder.Folder, p fleet.Place, addr string) *kiosk {
+	t.Helper()
+	clock := device.SystemClock()
+	clock.Synced = func() bool { return true } // whatever keeps this machine's time
+	return runKioskAt(t, f, p, addr, clock)
+}
+
+// runKioskAt is runKiosk with a clock of its own.
+func runKioskAt(t testing.TB, f *folder.Folder, p fleet.Place, addr string, clock device.Clock) *kiosk {
 	t.Helper()
 	if _, err := f.KioskKey(p); err != nil {
 		check(t, f.CertifyKiosk(p, time.Now()))
@@ -70,16 +98,14 @@ lanes:
 	cfg, err := device.LoadConfig(path)
 	check(t, err)
 
-	k := &kiosk{t: t, scanner: scannertest.New(port, "\r"), board: gatetest.New(gatetest.Config{}), client: client.Dial(run)}
+	k := &kiosk{t: t, scanner: scannertest.New(port, "\r"), board: gatetest.New(gatetest.Config{}), client: client.Dial(run), log: &journal{}}
 	check(t, k.scanner.Plug())
-	clock := device.SystemClock()
-	clock.Synced = func() bool { return true } // whatever keeps this machine's time
 	hw := device.Hardware{Lines: func(l device.LaneConfig) (gate.Lines, error) { return k.board.Lines(l.Name), nil }, Clock: clock}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := device.Run(ctx, cfg, hw, slog.New(slog.NewTextHandler(io.Discard, nil))); err != nil {
+		if err := device.Run(ctx, cfg, hw, slog.New(slog.NewTextHandler(k.log, nil))); err != nil {
 			t.Errorf("kiosk: %v", err)
 		}
 	}()
