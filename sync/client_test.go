@@ -59,7 +59,7 @@ func TestStatusIsGreetedCorrectedAndLeft(t *testing.T) {
 }
 
 // collect answers as an honest collector does, from what it has on.
-func collect(t *testing.T, b *mqtttest.Embedded, e *ear, have uint64, until uint64) {
+func collect(t *testing.T, b *mqtttest.Broker, e *ear, have uint64, until uint64) {
 	t.Helper()
 	for have < until {
 		r, err := fleet.OpenRecords(e.next("up/ev"), place, key(t, "kiosk").Public())
@@ -76,7 +76,7 @@ func collect(t *testing.T, b *mqtttest.Embedded, e *ear, have uint64, until uint
 	}
 }
 
-func send(t *testing.T, b *mqtttest.Embedded, r fleet.Receipt, signer fleet.SigningKey) {
+func send(t *testing.T, b *mqtttest.Broker, r fleet.Receipt, signer fleet.SigningKey) {
 	t.Helper()
 	raw, err := fleet.SignReceipt(place, morning, r, signer)
 	if err != nil {

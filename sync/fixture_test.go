@@ -234,7 +234,7 @@ type heard struct {
 	payload []byte
 }
 
-func listen(tb testing.TB, b *mqtttest.Embedded) *ear {
+func listen(tb testing.TB, b *mqtttest.Broker) *ear {
 	e := &ear{tb: tb}
 	e.changed = sync.NewCond(&e.mu)
 	b.Subscribe("#", func(topic string, payload []byte) {

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,7 +25,7 @@ import (
 // hostile is a kiosk whose way to an honest broker leads through somebody else.
 type hostile struct {
 	*kiosk
-	broker    *mqtttest.Embedded
+	broker    *mqtttest.Broker
 	between   *mqtttest.Between
 	collector *honest
 }
@@ -63,7 +65,7 @@ type honest struct {
 }
 
 // collectAt has an honest collector answer at a broker.
-func collectAt(t *testing.T, b *mqtttest.Embedded) *honest {
+func collectAt(t *testing.T, b *mqtttest.Broker) *honest {
 	h := &honest{}
 	batches := make(chan []byte, 1000)
 	b.Subscribe("gatehouse/v1/+/+/up/ev", func(_ string, payload []byte) {
@@ -254,49 +256,54 @@ func TestFramesOf269MegabytesAreNotReadFor(t *testing.T) {
 
 // What a flood brings is bounded, whatever its topics and sizes, and the kiosk works on after it.
 func TestAFloodIsBoundedInMemory(t *testing.T) {
-	const messages, bytesEach = 10_000, 2 << 10
+	const rounds, documents = 2000, 40
 	h := newHostile(t)
-	flooded := make(chan struct{})
-	var documents [][]byte // distinct ones of half a megabyte
-	for v := range uint64(50) {
-		d, err := fleet.Sign(fleet.KindHead, "arena", v+1, morning, map[string]string{"x": string(bytes.Repeat([]byte{'x'}, 500<<10))}, key(t, "head"))
+	frame := func(topic string, payload []byte) []byte {
+		var b bytes.Buffer
+		p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+		p.TopicName, p.Payload = "gatehouse/v1/"+topic, payload
+		if err := p.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	var small, large [][]byte // made before, so that only what the kiosk keeps is counted
+	for _, leaf := range []string{"ack", "blk", "cmd", "config", "none"} {
+		small = append(small, frame("arena/gate-1/down/"+leaf, bytes.Repeat([]byte{0xa0}, 2<<10)))
+	}
+	for v := range uint64(documents) { // distinct ones of half a megabyte
+		d, err := fleet.Sign(fleet.KindHead, "arena", v+1, morning, map[string]string{"x": strings.Repeat("x", 500<<10)}, key(t, "head"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		documents = append(documents, d.Bytes())
+		for _, topic := range []string{"arena/all/down/head", "arena/all/down/config", "all/down/doc/issuers", "all/down/doc/revocations/x", "all/down/root"} {
+			large = append(large, frame(topic, d.Bytes()))
+		}
 	}
+	flooded := make(chan error, 1)
+	var once sync.Once
 	h.between.Seize(func(c net.Conn) {
 		done := make(chan struct{})
 		go func() { defer close(done); answer(c, true, true, true) }()
-		publish := func(topic string, payload []byte) {
-			p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
-			p.TopicName, p.Payload = "gatehouse/v1/"+topic, payload
-			_ = p.Write(c)
-		}
-		for i := range messages {
-			for _, leaf := range []string{"ack", "blk", "cmd", "config", "none"} {
-				publish("arena/gate-1/down/"+leaf, bytes.Repeat([]byte{byte(i)}, bytesEach))
+		once.Do(func() {
+			var err error
+			for _, f := range slices.Concat(slices.Repeat(small, rounds), large) {
+				if _, err = c.Write(f); err != nil {
+					break
+				}
 			}
-		}
-		for i, d := range documents {
-			for _, topic := range []string{"arena/all/down/head", "arena/all/down/config", "all/down/doc/issuers", "all/down/doc/revocations/x"} {
-				publish(topic, documents[(i+len(topic))%len(documents)])
-			}
-			publish("all/down/root", d)
-		}
-		select {
-		case <-flooded:
-		default:
-			close(flooded)
-		}
+			flooded <- err
+		})
 		<-done
 	})
 	grown := heapGrowth(func() {
 		h.join(h.between.Addr)
-		<-flooded
+		if err := <-flooded; err != nil {
+			t.Errorf("the flood did not arrive: %v", err)
+		}
 		h.recovers(t)
 	})
 	if grown > 40<<20 {
-		t.Errorf("%d MiB are kept of a flood of %d messages", grown>>20, messages*5)
+		t.Errorf("%d MiB are kept of a flood of %d MiB", grown>>20, (rounds*5*2+documents*5*500)>>10)
 	}
 }

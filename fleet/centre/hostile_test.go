@@ -97,7 +97,7 @@ func newFleet(t *testing.T, venues ...string) *folder.Folder {
 }
 
 // at publishes a bundle's documents where they belong.
-func at(b *mqtttest.Embedded, bundle *fleet.Bundle) {
+func at(b *mqtttest.Broker, bundle *fleet.Bundle) {
 	for _, d := range bundle.Documents {
 		if d.Kind() != fleet.KindRoot {
 			b.Publish(syncer.DocumentTopic(d.Kind(), d.Scope()), true, d.Bytes())

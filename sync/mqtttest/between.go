@@ -6,7 +6,6 @@ package mqtttest
 import (
 	"net"
 	"sync"
-	"testing"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 )
@@ -17,7 +16,6 @@ type Between struct {
 	// Addr is host:port, for clients.
 	Addr string
 
-	tb     testing.TB
 	broker string
 
 	mu     sync.Mutex
@@ -29,13 +27,13 @@ type Between struct {
 }
 
 // Stand puts itself before the broker at an address.
-func Stand(tb testing.TB, broker string) *Between {
+func Stand(tb TB, broker string) *Between {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &Between{Addr: l.Addr().String(), tb: tb, broker: broker, open: map[net.Conn]bool{}}
+	b := &Between{Addr: l.Addr().String(), broker: broker, open: map[net.Conn]bool{}}
 	b.ends.Go(func() { b.accept(l) })
 	tb.Cleanup(func() {
 		_ = l.Close()

@@ -1,15 +1,17 @@
 // SPDX-FileCopyrightText: The Gatehouse authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package mqtttest starts brokers for tests: mochi, embedded, which is there on every machine, and Debian's Mosquitto,
-// which is what a venue runs. What is tested on one is tested on both.
+// Package mqtttest is a broker for tests and for the demo: mochi, embedded, which is there on every machine; and the network
+// between it and a client, which drops, forges and hangs up as a test wants. What a venue runs is tested with Debian's
+// Mosquitto.
 package mqtttest
 
 import (
+	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
-	"testing"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
@@ -17,26 +19,42 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
+// TB is what of testing.TB a test's broker needs.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+	Cleanup(func())
+}
+
 // Embedded is a broker in this process, on loopback. It keeps its address when it is killed and started again, and forgets
 // all that was retained.
 type Embedded struct {
-	tb   testing.TB
 	addr string
+	tls  *tls.Config
 
 	mu     sync.Mutex
 	server *mochi.Server
 	ears   int // subscriptions from within; those with one number would hide each other
 }
 
-// Start starts a broker that ends with the test.
-func Start(tb testing.TB) *Embedded {
-	tb.Helper()
+// New takes an address on loopback for a broker that Open starts. tls is nil for plain TCP; a configuration that asks for
+// certificates of clients lets in who has one.
+func New(tls *tls.Config) (*Embedded, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("mqtttest: %w", err)
+	}
+	return &Embedded{addr: l.Addr().String(), tls: tls}, l.Close()
+}
+
+// Start starts a broker that ends with the test.
+func Start(tb TB) *Broker {
+	tb.Helper()
+	e, err := New(nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	b := &Embedded{tb: tb, addr: l.Addr().String()}
-	_ = l.Close()
+	b := &Broker{e, tb}
 	b.Restart()
 	tb.Cleanup(b.Kill)
 	return b
@@ -45,22 +63,22 @@ func Start(tb testing.TB) *Embedded {
 // Addr is host:port.
 func (b *Embedded) Addr() string { return b.addr }
 
-// Restart starts it again.
-func (b *Embedded) Restart() {
-	b.tb.Helper()
+// Open starts it, or starts it again.
+func (b *Embedded) Open() error {
 	server := mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(slog.DiscardHandler)})
 	if err := server.AddHook(new(auth.AllowHook), nil); err != nil {
-		b.tb.Fatal(err)
+		return fmt.Errorf("mqtttest: %w", err)
 	}
-	if err := server.AddListener(listeners.NewTCP(listeners.Config{ID: "test", Address: b.addr})); err != nil {
-		b.tb.Fatal(err)
+	if err := server.AddListener(listeners.NewTCP(listeners.Config{ID: "test", Address: b.addr, TLSConfig: b.tls})); err != nil {
+		return fmt.Errorf("mqtttest: %w", err)
 	}
 	if err := server.Serve(); err != nil {
-		b.tb.Fatal(err)
+		return fmt.Errorf("mqtttest: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.server = server
+	return nil
 }
 
 // Kill ends it and every connection.
@@ -73,26 +91,50 @@ func (b *Embedded) Kill() {
 	}
 }
 
-// Publish publishes from within; while the broker is dead nobody hears it.
-func (b *Embedded) Publish(topic string, retained bool, payload []byte) {
-	b.tb.Helper()
+// Say publishes from within; while the broker is dead nobody hears it.
+func (b *Embedded) Say(topic string, retained bool, payload []byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.server == nil {
-		return
+		return nil
 	}
-	if err := b.server.Publish(topic, payload, retained, 0); err != nil {
+	return b.server.Publish(topic, payload, retained, 0)
+}
+
+// Hear hears what is published on a filter, until the broker is killed.
+func (b *Embedded) Hear(filter string, hear func(topic string, payload []byte)) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ears++
+	return b.server.Subscribe(filter, b.ears, func(_ *mochi.Client, _ packets.Subscription, pk packets.Packet) { hear(pk.TopicName, pk.Payload) })
+}
+
+// Broker is an embedded broker of a test, which fails where the broker does.
+type Broker struct {
+	*Embedded
+	tb TB
+}
+
+// Restart starts it again.
+func (b *Broker) Restart() {
+	b.tb.Helper()
+	if err := b.Open(); err != nil {
+		b.tb.Fatal(err)
+	}
+}
+
+// Publish publishes from within; while the broker is dead nobody hears it.
+func (b *Broker) Publish(topic string, retained bool, payload []byte) {
+	b.tb.Helper()
+	if err := b.Say(topic, retained, payload); err != nil {
 		b.tb.Fatal(err)
 	}
 }
 
 // Subscribe hears what is published on a filter.
-func (b *Embedded) Subscribe(filter string, hear func(topic string, payload []byte)) {
+func (b *Broker) Subscribe(filter string, hear func(topic string, payload []byte)) {
 	b.tb.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.ears++
-	if err := b.server.Subscribe(filter, b.ears, func(_ *mochi.Client, _ packets.Subscription, pk packets.Packet) { hear(pk.TopicName, pk.Payload) }); err != nil {
+	if err := b.Hear(filter, hear); err != nil {
 		b.tb.Fatal(err)
 	}
 }
