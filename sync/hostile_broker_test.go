@@ -280,30 +280,36 @@ func TestAFloodIsBoundedInMemory(t *testing.T) {
 			large = append(large, frame(topic, d.Bytes()))
 		}
 	}
-	flooded := make(chan error, 1)
+	// The kiosk may leave a broker that keeps it from hearing answers; then the next connection is flooded.
+	const enough = 100 << 20
+	flooded := make(chan struct{})
+	var sent atomic.Int64
 	var once sync.Once
 	h.between.Seize(func(c net.Conn) {
+		answered := make(chan struct{}, 1)
 		done := make(chan struct{})
-		go func() { defer close(done); answer(c, true, true, true) }()
-		once.Do(func() {
-			var err error
-			for _, f := range slices.Concat(slices.Repeat(small, rounds), large) {
-				if _, err = c.Write(f); err != nil {
-					break
-				}
+		go func() { defer close(done); answer(tell{c, answered}, true, true, true) }()
+		select {
+		case <-answered: // it is connected
+		case <-done:
+		}
+		for _, f := range slices.Concat(large, slices.Repeat(small, rounds)) {
+			n, err := c.Write(f)
+			if sent.Add(int64(n)) > enough {
+				once.Do(func() { close(flooded) })
 			}
-			flooded <- err
-		})
+			if err != nil {
+				break
+			}
+		}
 		<-done
 	})
 	grown := heapGrowth(func() {
 		h.join(h.between.Addr)
-		if err := <-flooded; err != nil {
-			t.Errorf("the flood did not arrive: %v", err)
-		}
+		<-flooded
 		h.recovers(t)
 	})
 	if grown > 40<<20 {
-		t.Errorf("%d MiB are kept of a flood of %d MiB", grown>>20, (rounds*5*2+documents*5*500)>>10)
+		t.Errorf("%d MiB are kept of a flood of %d MiB", grown>>20, sent.Load()>>20)
 	}
 }
