@@ -33,12 +33,12 @@ import (
 
 // kiosk is a real kiosk, all but its board, joined to a broker.
 type kiosk struct {
-	t       testing.TB
-	scanner *scannertest.Scanner
-	board   *gatetest.Board
-	client  *client.Client
-	log     *journal
-	stop    func()
+	t        testing.TB
+	scanners []*scannertest.Scanner // one a lane
+	board    *gatetest.Board
+	client   *client.Client
+	log      *journal
+	stop     func()
 }
 
 // journal is what the kiosk has logged.
@@ -59,27 +59,18 @@ func (j *journal) has(text string) bool {
 	return strings.Contains(j.text.String(), text)
 }
 
-// runKiosk runs the kiosk of a folder. Nothing was ever imported there: all it knows comes over the broker.
-func runKiosk(t testing.TB, f *folder.Folder, p fleet.Place, addr string) *kiosk {
-	t.Helper()
-	clock := device.SystemClock()
-	clock.Synced = func() bool { return true } // whatever keeps this machine's time
-	return runKioskAt(t, f, p, addr, clock)
-}
-
-// runKioskAt is runKiosk with a clock of its own.
-func runKioskAt(t testing.TB, f *folder.Folder, p fleet.Place, addr string, clock device.Clock) *kiosk {
+// configOf writes the local config of a kiosk that knows nothing but its broker, with so many lanes in-1, in-2, …, whose
+// scanners are at the ports. Paths are short: some are of sockets.
+func configOf(t testing.TB, f *folder.Folder, p fleet.Place, addr string, lanes int) (path string, c *client.Client, ports []string) {
 	t.Helper()
 	if _, err := f.KioskKey(p); err != nil {
 		check(t, f.CertifyKiosk(p, time.Now()))
 	}
-	home := filepath.Join(f.Dir(), "kiosks", p.Venue, p.Kiosk)
 	pin, err := f.Pin()
 	check(t, err)
-	run, err := os.MkdirTemp("", "gatehouse-run-") // a socket's path is short
+	run, err := os.MkdirTemp("", "gatehouse-run-")
 	check(t, err)
 	t.Cleanup(func() { os.RemoveAll(run) })
-	port := filepath.Join(run, "scanner")
 	text := fmt.Sprintf(`venue: %s
 kiosk: %s
 root: %s
@@ -88,18 +79,51 @@ run: %s
 venue_key: venue.key
 sync: {brokers: ["%s"], ca: broker-ca.pem, certificate: kiosk.pem, key: kiosk.key}
 lanes:
-  - name: in-1
+`, p.Venue, p.Kiosk, pin, run, addr)
+	for i := range lanes {
+		ports = append(ports, filepath.Join(run, fmt.Sprintf("scanner-%d", i+1)))
+		text += fmt.Sprintf(`  - name: in-%d
     pulse: 100ms
     scanner: {port: %s, same_code: 200ms}
     gpio: {relay: {line: simulated}}
-`, p.Venue, p.Kiosk, pin, run, addr, port)
-	path := filepath.Join(home, "gatehouse.yaml")
+`, i+1, ports[i])
+	}
+	path = filepath.Join(homeOf(f, p), "gatehouse.yaml")
 	check(t, os.WriteFile(path, []byte(text), 0o600))
+	return path, client.Dial(run), ports
+}
+
+// homeOf is the folder of a kiosk's local config, with its certificate and its state.
+func homeOf(f *folder.Folder, p fleet.Place) string {
+	return filepath.Join(f.Dir(), "kiosks", p.Venue, p.Kiosk)
+}
+
+// runKiosk runs the kiosk of a folder. Nothing was ever imported there: all it knows comes over the broker.
+func runKiosk(t testing.TB, f *folder.Folder, p fleet.Place, addr string) *kiosk {
+	t.Helper()
+	return runKioskAt(t, f, p, addr, 1, synced())
+}
+
+// synced is this machine's clock, whatever keeps it.
+func synced() device.Clock {
+	clock := device.SystemClock()
+	clock.Synced = func() bool { return true }
+	return clock
+}
+
+// runKioskAt is runKiosk with so many lanes and a clock of its own.
+func runKioskAt(t testing.TB, f *folder.Folder, p fleet.Place, addr string, lanes int, clock device.Clock) *kiosk {
+	t.Helper()
+	path, c, ports := configOf(t, f, p, addr, lanes)
 	cfg, err := device.LoadConfig(path)
 	check(t, err)
 
-	k := &kiosk{t: t, scanner: scannertest.New(port, "\r"), board: gatetest.New(gatetest.Config{}), client: client.Dial(run), log: &journal{}}
-	check(t, k.scanner.Plug())
+	k := &kiosk{t: t, board: gatetest.New(gatetest.Config{}), client: c, log: &journal{}}
+	for _, port := range ports {
+		s := scannertest.New(port, "\r")
+		check(t, s.Plug())
+		k.scanners = append(k.scanners, s)
+	}
 	hw := device.Hardware{Lines: func(l device.LaneConfig) (gate.Lines, error) { return k.board.Lines(l.Name), nil }, Clock: clock}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -109,7 +133,13 @@ lanes:
 			t.Errorf("kiosk: %v", err)
 		}
 	}()
-	k.stop = sync.OnceFunc(func() { cancel(); <-done; k.scanner.Unplug() })
+	k.stop = sync.OnceFunc(func() {
+		cancel()
+		<-done
+		for _, s := range k.scanners {
+			s.Unplug()
+		}
+	})
 	t.Cleanup(k.stop)
 	return k
 }
@@ -140,7 +170,7 @@ func (k *kiosk) until(what string, is func(*client.Status) bool) {
 func (k *kiosk) scan(code string) client.Event {
 	k.t.Helper()
 	before := k.last()
-	check(k.t, k.scanner.Scan(code))
+	check(k.t, k.scanners[0].Scan(code))
 	k.until("the answer", func(s *client.Status) bool { return s.Ledger.Events > before })
 	events, err := k.client.Events(k.t.Context(), client.Query{From: before + 1})
 	check(k.t, err)

@@ -101,7 +101,7 @@ func TestAKioskOf1970FollowsItsFleet(t *testing.T) {
 	clock := device.SystemClock()
 	clock.Wall = func() time.Time { return time.Unix(100, 0).Add(time.Since(woke)) }
 	clock.Synced = func() bool { return false }
-	k := runKioskAt(t, f, one, m.Addr, clock)
+	k := runKioskAt(t, f, one, m.Addr, 1, clock)
 	k.told("unknown authority")
 	certificate, key, err = f.CertifyBroker(time.Now(), "127.0.0.1")
 	check(t, err)
