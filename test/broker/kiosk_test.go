@@ -147,14 +147,26 @@ func runKioskAt(t testing.TB, f *folder.Folder, p fleet.Place, addr string, lane
 // until asks the kiosk until something is so.
 func (k *kiosk) until(what string, is func(*client.Status) bool) {
 	k.t.Helper()
+	k.awaitEvery(50*time.Millisecond, what, is)
+}
+
+// await is until for what is measured: it asks as often as it can without being a load.
+func (k *kiosk) await(what string, is func(*client.Status) bool) *client.Status {
+	k.t.Helper()
+	return k.awaitEvery(5*time.Millisecond, what, is)
+}
+
+func (k *kiosk) awaitEvery(pause time.Duration, what string, is func(*client.Status) bool) *client.Status {
+	k.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
-	poll := time.NewTicker(50 * time.Millisecond)
+	poll := time.NewTicker(pause)
 	defer poll.Stop()
 	var last *client.Status
 	for {
-		if s, err := k.client.Status(ctx); err == nil && is(s) {
-			return
+		s, err := k.client.Status(ctx)
+		if err == nil && is(s) {
+			return s
 		} else if err == nil {
 			last = s
 		}
@@ -164,6 +176,13 @@ func (k *kiosk) until(what string, is func(*client.Status) bool) {
 			k.t.Fatalf("not in time: %s; last %+v", what, last)
 		}
 	}
+}
+
+func (k *kiosk) status() *client.Status {
+	k.t.Helper()
+	s, err := k.client.Status(k.t.Context())
+	check(k.t, err)
+	return s
 }
 
 // scan shows a code and returns how it was answered, as the record has it.
@@ -185,9 +204,7 @@ func (k *kiosk) scan(code string) client.Event {
 
 func (k *kiosk) last() uint64 {
 	k.t.Helper()
-	s, err := k.client.Status(k.t.Context())
-	check(k.t, err)
-	return s.Ledger.Events
+	return k.status().Ledger.Events
 }
 
 // officeAt is the operator's way to the broker.
