@@ -21,6 +21,35 @@ type fetching struct {
 	due    time.Time
 }
 
+// partial is the block of which a part is here. It outlives connections, so that a break costs no more than a piece.
+type partial struct {
+	blob  fleet.Digest
+	index uint32
+	data  []byte
+}
+
+// add puts a piece behind those that are here, or begins with it. ok is false for one that does not follow: it came twice, or
+// one before it was lost.
+func (p *partial) add(b Block) (ok bool) {
+	switch {
+	case b.From == 0:
+		*p = partial{b.Digest, b.Index, append(p.data[:0], b.Data...)}
+		return true
+	case p.blob != b.Digest || p.index != b.Index || len(p.data) != int(b.From):
+		return false
+	}
+	p.data = append(p.data, b.Data...)
+	return true
+}
+
+// from is how much of a block is here, in bytes.
+func (p *partial) from(blob fleet.Digest, index uint32) uint32 {
+	if p.blob != blob || p.index != index {
+		return 0
+	}
+	return uint32(len(p.data))
+}
+
 // patience is when a kiosk begins to fetch the blob that it learned of last. It outlives connections: all kiosks of a
 // venue lose theirs at one moment.
 type patience struct {
@@ -75,28 +104,35 @@ func (s *session) askForBlocks(ctx context.Context, now time.Time) error {
 	for _, i := range lacks {
 		f.asked[i] = true
 	}
-	s.publish(LeafWant, false, 1, Want{Digest: b.Base.Digest, Blocks: lacks}.Encode())
+	s.publish(LeafWant, false, 1, Want{Digest: b.Base.Digest, Blocks: lacks, From: s.partial.from(b.Base.Digest, lacks[0])}.Encode())
 	return nil
 }
 
-// takeBlock keeps a block that is what the manifest says, and asks for more with the last that was under way.
-func (s *session) takeBlock(ctx context.Context, raw []byte) error {
+// takeBlock takes a piece of a block, and keeps the block once it is whole and what the manifest says.
+func (s *session) takeBlock(raw []byte) error {
 	b, err := ReadBlock(raw)
 	if err != nil {
 		return err
 	}
 	f := &s.fetching
-	if len(f.wanted) == 0 || f.wanted[0].Base.Digest != b.Digest || !f.asked[b.Index] {
+	if len(f.wanted) == 0 || f.wanted[0].Base.Digest != b.Digest || !f.asked[b.Index] || !s.partial.add(b) {
 		return nil // late, or never asked for
 	}
+	f.due = time.Now().Add(s.rhythm.block) // slow is not lost
 	want := f.wanted[0]
-	if uint64(b.Index) >= uint64(len(want.Base.Blocks)) || fleet.DigestOf(b.Data) != want.Base.Blocks[b.Index] {
+	block := s.partial.data
+	if begin := uint64(b.Index) * fleet.BlockSize; uint64(len(block)) < min(want.Size-begin, fleet.BlockSize) {
+		return nil
+	}
+	s.partial = partial{}
+	if fleet.DigestOf(block) != want.Base.Blocks[b.Index] {
 		return fmt.Errorf("%w: block %d of %s is not what was signed", ErrWire, b.Index, b.Digest)
 	}
-	if err := s.blobs.Put(want, b.Index, b.Data); err != nil {
+	if err := s.blobs.Put(want, b.Index, block); err != nil {
 		return s.giveUp(err)
 	}
 	delete(f.asked, b.Index)
+	s.fruitful = true
 	return nil
 }
 

@@ -13,13 +13,14 @@ import (
 
 func FuzzReadWant(f *testing.F) {
 	f.Add(Want{Digest: fleet.DigestOf([]byte("a")), Blocks: []uint32{0, 7}}.Encode())
+	f.Add(Want{Digest: fleet.DigestOf([]byte("a")), Blocks: []uint32{3}, From: PieceSize}.Encode())
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		w, err := ReadWant(raw)
 		if err != nil {
 			return
 		}
-		if len(w.Blocks) == 0 || len(w.Blocks) > maxWanted {
-			t.Errorf("%d blocks", len(w.Blocks))
+		if len(w.Blocks) == 0 || len(w.Blocks) > maxWanted || w.From >= fleet.BlockSize {
+			t.Errorf("%d blocks, from %d", len(w.Blocks), w.From)
 		}
 		if again, err := ReadWant(w.Encode()); err != nil || !reflect.DeepEqual(w, again) {
 			t.Errorf("%+v became %+v, %v", w, again, err)
@@ -29,13 +30,14 @@ func FuzzReadWant(f *testing.F) {
 
 func FuzzReadBlock(f *testing.F) {
 	f.Add(Block{Digest: fleet.DigestOf([]byte("a")), Index: 3, Data: []byte("a")}.Encode())
+	f.Add(Block{Digest: fleet.DigestOf([]byte("a")), Index: 3, From: fleet.BlockSize - 1, Data: []byte("ab")}.Encode())
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		b, err := ReadBlock(raw)
 		if err != nil {
 			return
 		}
-		if len(b.Data) == 0 || len(b.Data) > fleet.BlockSize {
-			t.Errorf("%d bytes", len(b.Data))
+		if len(b.Data) == 0 || uint64(b.From)+uint64(len(b.Data)) > fleet.BlockSize {
+			t.Errorf("%d bytes from %d", len(b.Data), b.From)
 		}
 		if again, err := ReadBlock(b.Encode()); err != nil || !reflect.DeepEqual(b, again) {
 			t.Errorf("%+v became %+v, %v", b, again, err)

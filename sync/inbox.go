@@ -11,7 +11,10 @@ import (
 
 // inboxed is how many messages may wait. What a full inbox drops is asked for again: receipts and blocks by a time-out,
 // documents by the next subscription, a command by whoever sent it.
-const inboxed = 64
+const inboxed = 128
+
+// maxMessage bounds a message that is no document, in bytes. The longest is a block.
+const maxMessage = fleet.BlockSize + 1<<10
 
 // message is one that arrived, for its kiosk or of its status.
 type message struct {
@@ -51,7 +54,7 @@ func (i *inbox) put(topic string, payload []byte) {
 	if !ok && topic == up(i.place, LeafStatus) {
 		leaf, ok = LeafStatus, true
 	}
-	if !ok {
+	if !ok || len(payload) > maxMessage {
 		return
 	}
 	select {

@@ -36,7 +36,7 @@ func (c *Client) Run(ctx context.Context) {
 	rnd := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), hashOf(c.cfg.Place.String())))
 	for attempt := 0; ; attempt++ {
 		began := time.Now()
-		err := c.connect(ctx, c.cfg.Brokers[attempt%len(c.cfg.Brokers)])
+		fruitful, err := c.connect(ctx, c.cfg.Brokers[attempt%len(c.cfg.Brokers)])
 		if ctx.Err() != nil {
 			return
 		}
@@ -46,6 +46,9 @@ func (c *Client) Run(ctx context.Context) {
 		}
 		if !rest(ctx, c.rhythm.pause(attempt, rnd)) {
 			return
+		}
+		if fruitful {
+			attempt-- // it is the link that is bad; a broker that cannot bear its kiosks brings nothing
 		}
 	}
 }
@@ -77,15 +80,16 @@ func rest(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// connect makes one connection with a client of its own, and works on it until it ends.
-func (c *Client) connect(ctx context.Context, broker string) error {
+// connect makes one connection with a client of its own, and works on it until it ends. fruitful tells that it brought blocks
+// or receipts.
+func (c *Client) connect(ctx context.Context, broker string) (fruitful bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := newSession(c)
 	link := mqtt.NewClient(c.options(ctx, broker, s))
 	defer link.Disconnect(0)
 	s.link = link
-	err := await(ctx, link.Connect(), c.rhythm.connect)
+	err = await(ctx, link.Connect(), c.rhythm.connect)
 	if err == nil {
 		err = s.run(ctx)
 	}
@@ -93,9 +97,9 @@ func (c *Client) connect(ctx context.Context, broker string) error {
 		err = *bad // what the library makes of it is that a connection was closed
 	}
 	if err != nil {
-		return fmt.Errorf("sync: %s: %w", broker, err)
+		return s.fruitful, fmt.Errorf("sync: %s: %w", broker, err)
 	}
-	return nil
+	return s.fruitful, nil
 }
 
 func (c *Client) options(ctx context.Context, broker string, s *session) *mqtt.ClientOptions {

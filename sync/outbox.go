@@ -76,6 +76,7 @@ func (s *session) takeReceipt(raw []byte) error {
 	switch {
 	case r.Seq > f.received:
 		f.received, f.patience = r.Seq, s.rhythm.receipt
+		s.fruitful = true
 		f.next = max(f.next, r.Seq)
 		for len(f.underWay) > 0 && f.underWay[0] <= r.Seq {
 			f.underWay = f.underWay[1:]

@@ -22,7 +22,7 @@ type rhythm struct {
 	receipt     time.Duration // for a receipt, doubled each time in vain
 	mostReceipt time.Duration
 	goBack      time.Duration // a collector that lost events is heard so often
-	block       time.Duration // for a block; then it is asked for again
+	block       time.Duration // for a piece of a block; then blocks are asked for again
 }
 
 func calm() rhythm {

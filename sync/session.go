@@ -30,6 +30,7 @@ type session struct {
 	sending  sending
 	fetching fetching
 	orders   orders
+	fruitful bool // the connection brought something that was wanted
 
 	pending   []promise
 	beat      time.Time // when the next is due
@@ -195,7 +196,7 @@ func (s *session) take(ctx context.Context, m message) {
 	case LeafReceipt:
 		err = s.takeReceipt(m.payload)
 	case LeafBlock:
-		err = s.takeBlock(ctx, m.payload)
+		err = s.takeBlock(m.payload)
 	case LeafCommand:
 		err = s.takeCommand(ctx, m.payload)
 	case LeafStatus:

@@ -73,6 +73,7 @@ type Client struct {
 
 	heap     heap // documents that arrived, through connections
 	patience patience
+	partial  partial
 }
 
 // New joins a kiosk to its fleet once Run is called.

@@ -58,21 +58,27 @@ type Beat struct {
 	Received   uint64    `json:"received"` // up to which the collector has them
 }
 
-// Want asks for blocks of a blob, in CBOR.
+// Want asks for blocks of a blob, in CBOR. They come in this order.
 type Want struct {
 	Digest fleet.Digest `cbor:"digest"`
-	Blocks []uint32     `cbor:"blocks"` // 1 to maxWanted of them
+	Blocks []uint32     `cbor:"blocks"`         // 1 to maxWanted of them
+	From   uint32       `cbor:"from,omitempty"` // bytes of the first of them that are here
 }
 
 // maxWanted bounds the blocks that one message asks for.
 const maxWanted = 16
 
-// Block is one block of a blob, in CBOR.
+// Block is a piece of a block of a blob, in CBOR.
 type Block struct {
 	Digest fleet.Digest `cbor:"digest"` // of the blob
 	Index  uint32       `cbor:"index"`
-	Data   []byte       `cbor:"data"`
+	From   uint32       `cbor:"from,omitempty"` // where in the block it begins, in bytes
+	Data   []byte       `cbor:"data"`           // to the end of the block at most
 }
+
+// PieceSize is how much of a block travels at a time, in bytes: what a break in the middle of one costs. A block is what can
+// be verified; a list of blocks as small as this would be longer than what breaks cost.
+const PieceSize = 8 << 10
 
 // Result is what became of a command, in JSON.
 type Result struct {
@@ -149,7 +155,7 @@ func encodeCBOR(v any) []byte {
 	return b
 }
 
-// ReadWant reads what a kiosk asks for.
+// ReadWant reads what a kiosk asks for. Whether the blob has these blocks is for the caller to ask.
 func ReadWant(raw []byte) (w Want, err error) {
 	if err := strictCBOR.Unmarshal(raw, &w); err != nil {
 		return w, fmt.Errorf("%w: %w", ErrWire, err)
@@ -157,16 +163,19 @@ func ReadWant(raw []byte) (w Want, err error) {
 	if len(w.Blocks) == 0 || len(w.Blocks) > maxWanted {
 		return w, fmt.Errorf("%w: %d blocks", ErrWire, len(w.Blocks))
 	}
+	if w.From >= fleet.BlockSize {
+		return w, fmt.Errorf("%w: %d bytes of a block", ErrWire, w.From)
+	}
 	return w, nil
 }
 
-// ReadBlock reads a block. Whether it is the one of the blob is for the caller to ask.
+// ReadBlock reads a piece of a block. Whether it is the one of the blob is for the caller to ask.
 func ReadBlock(raw []byte) (b Block, err error) {
 	if err := strictCBOR.Unmarshal(raw, &b); err != nil {
 		return b, fmt.Errorf("%w: %w", ErrWire, err)
 	}
-	if len(b.Data) == 0 || len(b.Data) > fleet.BlockSize {
-		return b, fmt.Errorf("%w: a block of %d bytes", ErrWire, len(b.Data))
+	if n := uint64(len(b.Data)); n == 0 || uint64(b.From)+n > fleet.BlockSize {
+		return b, fmt.Errorf("%w: %d bytes of a block, from %d", ErrWire, n, b.From)
 	}
 	return b, nil
 }

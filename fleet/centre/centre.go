@@ -237,13 +237,18 @@ func (c *Centre) takeWant(l *link, from fleet.Place, raw []byte) error {
 	if err != nil {
 		return err
 	}
+	here := int(w.From) // of the first
 	for _, i := range w.Blocks {
 		begin := uint64(i) * fleet.BlockSize
 		if begin >= uint64(len(blob)) {
 			return fmt.Errorf("centre: block %d of a blob of %d bytes", i, len(blob))
 		}
 		block := blob[begin:min(begin+fleet.BlockSize, uint64(len(blob)))]
-		l.send(syncer.DownTopic(from, syncer.LeafBlock), syncer.Block{Digest: w.Digest, Index: i, Data: block}.Encode())
+		for ; here < len(block); here += syncer.PieceSize {
+			piece := block[here:min(here+syncer.PieceSize, len(block))]
+			l.send(syncer.DownTopic(from, syncer.LeafBlock), syncer.Block{Digest: w.Digest, Index: i, From: uint32(here), Data: piece}.Encode())
+		}
+		here = 0
 	}
 	return nil
 }

@@ -1,0 +1,72 @@
+// SPDX-FileCopyrightText: The Gatehouse authors
+// SPDX-License-Identifier: Apache-2.0
+
+package syncer_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+
+	"gatehouse/fleet"
+	syncer "gatehouse/sync"
+	"gatehouse/sync/mqtttest"
+)
+
+// A break in the middle of a block costs a piece, not the block; what is forged costs the block and not the blob.
+func TestABlockGoesOnWhereItWasCut(t *testing.T) {
+	b, k := mqtttest.Start(t), newKiosk(t)
+	blob := bytes.Repeat([]byte("revoked "), 5*fleet.BlockSize/8+4)
+	base := fleet.BaseOf(blob, uint64(len(blob)/8))
+	k.missing = fleet.Missing{Blobs: []fleet.MissingBlob{{Of: "test", Base: *base, Size: uint64(len(blob))}}}
+	e := listen(t, b)
+	next := func() syncer.Want {
+		t.Helper()
+		w, err := syncer.ReadWant(e.next("up/get"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	piece := func(index, from uint32, data []byte) {
+		b.Publish("gatehouse/v1/arena/gate-1/down/blk", false, syncer.Block{Digest: base.Digest, Index: index, From: from, Data: data}.Encode())
+	}
+	pieces := func(index, from, upTo uint32) {
+		block := blob[index*fleet.BlockSize : min(int(index+1)*fleet.BlockSize, len(blob))]
+		for upTo = min(upTo, uint32(len(block))); from < upTo; from += syncer.PieceSize {
+			piece(index, from, block[from:min(from+syncer.PieceSize, upTo)])
+		}
+	}
+	k.join(b.Addr())
+	if w := next(); w.From != 0 || !slices.Equal(w.Blocks, []uint32{0, 1, 2, 3}) {
+		t.Fatalf("first asked for %+v", w)
+	}
+	pieces(0, 0, fleet.BlockSize)
+	pieces(1, 0, 3*syncer.PieceSize)
+	k.until("one block kept", func() bool { return len(k.blocks) == 1 })
+	send(t, b, fleet.Receipt{Ledger: k.ledger, Seq: 9}, key(t, fleet.RoleCollector))
+	k.until("all heard that was said so far", func() bool { return k.alarm != nil })
+	b.Kill()
+	b.Restart()
+	e = listen(t, b)
+	w := next()
+	if w.From != 3*syncer.PieceSize || !slices.Equal(w.Blocks, []uint32{1, 2, 3, 4}) {
+		t.Fatalf("after a break it asked for %+v", w)
+	}
+	piece(1, 5*syncer.PieceSize, make([]byte, 100)) // one before it was lost
+	pieces(1, w.From, fleet.BlockSize)
+	pieces(1, w.From, fleet.BlockSize) // twice
+	pieces(2, 0, syncer.PieceSize)
+	piece(2, syncer.PieceSize, make([]byte, fleet.BlockSize-syncer.PieceSize)) // forged
+	pieces(2, 0, fleet.BlockSize)
+	pieces(3, 0, fleet.BlockSize)
+	pieces(4, 0, fleet.BlockSize)
+	if w := next(); w.From != 0 || !slices.Equal(w.Blocks, []uint32{5}) {
+		t.Fatalf("at the end it asked for %+v", w)
+	}
+	pieces(5, 0, fleet.BlockSize)
+	k.until("the blob offered", func() bool { return len(k.blobs) == 1 })
+	if !bytes.Equal(k.blobs[0], blob) {
+		t.Error("another blob was offered")
+	}
+}
