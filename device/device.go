@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -288,14 +289,18 @@ func (k *kiosk) raiseFloor() {
 	k.health.set(condition.FloorWrite, errors.Join(err, k.time.floor.Raise(k.trust.Believed(), kept)))
 }
 
-// importConfigured applies the bundle that the config names. The one in force stays where that fails.
+// importConfigured applies the bundle that the config names. The one in force stays where that fails. A kiosk that is to join
+// its fleet needs none.
 func (k *kiosk) importConfigured(ctx context.Context) {
 	if k.cfg.Bundle == "" {
 		return
 	}
 	err := k.importFile(ctx, k.cfg.Bundle)
-	if errors.Is(err, fleet.ErrOlder) {
+	switch {
+	case errors.Is(err, fleet.ErrOlder):
 		k.log.Info("bundle is older than what is known", "bundle", k.cfg.Bundle)
+		err = nil
+	case errors.Is(err, fs.ErrNotExist) && k.cfg.Sync.on():
 		err = nil
 	}
 	if err != nil {

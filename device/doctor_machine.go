@@ -47,7 +47,9 @@ func (d *doctor) checkConfig() bool {
 	}
 	d.cfg = cfg
 	if cfg.Bundle != "" {
-		if info, err := os.Stat(cfg.Bundle); err != nil {
+		if info, err := os.Stat(cfg.Bundle); errors.Is(err, fs.ErrNotExist) && cfg.Sync.on() {
+			// It gets its documents over the network.
+		} else if err != nil {
 			d.fault("config", "", condition.Bundle, err)
 		} else if !info.Mode().IsRegular() {
 			d.found("config", "", condition.Bundle, cfg.Bundle+" is not a file")

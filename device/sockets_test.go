@@ -113,3 +113,15 @@ func TestConfiguredBundleThatIsNoFile(t *testing.T) {
 	b.start()
 	b.waitStatus("the condition", func(s *client.Status) bool { return strings.Contains(codes(s.Conditions), string(condition.Bundle)) })
 }
+
+// A kiosk that is to join its fleet gets its documents there: that nobody has brought it a bundle is no fault.
+func TestNoBundleIsMissedWithANetwork(t *testing.T) {
+	b := newBench(t)
+	b.cfg.Bundle = filepath.Join(t.TempDir(), "arena.bundle")
+	b.cfg.Sync.Brokers = []string{"127.0.0.1:1"} // nobody is there
+	b.start()
+	s := b.waitStatus("the start", func(s *client.Status) bool { return strings.Contains(codes(s.Conditions), string(condition.NoBelief)) })
+	if strings.Contains(codes(s.Conditions), string(condition.Bundle)) {
+		t.Errorf("conditions %s", codes(s.Conditions))
+	}
+}

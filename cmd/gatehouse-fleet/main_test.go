@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gatehouse-fleet": main})
+	testscript.Main(m, map[string]func(){"gatehouse-fleet": main, "gatehoused": runKiosk, "gatehouse": explainPass})
 }
 
 func TestScripts(t *testing.T) {

@@ -235,37 +235,6 @@ func repeat(ctx context.Context, every time.Duration, do func() error) error {
 	}
 }
 
-func newBrokerConfig(o *options) *cobra.Command {
-	var hosts []string
-	port := 8883
-	mosquitto := &cobra.Command{
-		Use:   "mosquitto DIR",
-		Short: "Write the configuration of a Mosquitto broker: listener, certificate and access list",
-		Long: `Write into a folder what a Mosquitto (2.0 or newer) needs to serve this fleet: its
-configuration, its certificate and the access list, TLS 1.3 with a certificate for
-each client. Kiosks that have no certificate yet get theirs, beside their local
-config. With the certificate of one kiosk nobody can read or write the topics of
-another. Run it again when kiosks were added, and reload the broker.`,
-		Example: "  gatehouse-fleet broker-config mosquitto /etc/mosquitto/gatehouse --host broker.example",
-		Args:    one("DIR"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := o.open()
-			if err != nil {
-				return err
-			}
-			if err := f.Mosquitto(args[0], port, time.Now(), hosts...); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Written to %s. Start it: mosquitto -c %s\nIf fleet.yaml does not name it yet, add: broker: %s:%d\nEach kiosk's certificate is beside its local config: kiosk.pem, kiosk.key (mode 0600), broker-ca.pem\n",
-				args[0], filepath.Join(args[0], "mosquitto.conf"), strings.Join(hosts[:min(1, len(hosts))], ""), port)
-			return nil
-		},
-	}
-	mosquitto.Flags().StringArrayVar(&hosts, "host", nil, "a `name` or address by which kiosks reach the broker (repeatable)")
-	mosquitto.Flags().IntVar(&port, "port", port, "the `port` that it listens on")
-	return group("broker-config", "Write what a broker needs", mosquitto)
-}
-
 func newCommand(o *options) *cobra.Command {
 	var reason string
 	wait := 20 * time.Second

@@ -15,24 +15,43 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// docs/operations.md is run as it stands: every command of the operator, the files that it shows, and what it says is printed.
-func TestOperationsManual(t *testing.T) {
+// networkChapter is the heading of the part of docs/operations.md that needs a broker.
+const networkChapter = "\n## A fleet over a network, on one laptop\n"
+
+// operations is docs/operations.md: the part that goes with files, and the one that needs a broker.
+func operations(t *testing.T) (files, network string) {
+	t.Helper()
 	text, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	files, network, ok := strings.Cut(string(text), networkChapter)
+	if !ok {
+		t.Fatalf("docs/operations.md has no chapter %q", strings.TrimSpace(networkChapter))
+	}
+	return files, network
+}
+
+// docs/operations.md is run as it stands: every command of the operator, the files that it shows, and what it says is printed.
+func TestOperationsManual(t *testing.T) {
+	text, _ := operations(t)
 	s := &session{record: "../../cmd/gatehouse-fleet/testdata/morning.json"}
-	if err := s.read(string(text)); err != nil {
+	s.run(t, text, 40, map[string]func(*testscript.TestScript, bool, []string){"kiosk": importBundle})
+}
+
+func (s *session) run(t *testing.T, text string, least int, commands map[string]func(*testscript.TestScript, bool, []string)) {
+	t.Helper()
+	if err := s.read(text); err != nil {
 		t.Fatal(err)
 	}
-	if s.commands < 40 {
+	if s.commands < least {
 		t.Fatalf("only %d commands were found; the test would see nothing", s.commands)
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "operations.txtar"), s.script.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{Dir: dir, Cmds: map[string]func(*testscript.TestScript, bool, []string){"kiosk": importBundle}})
+	testscript.Run(t, testscript.Params{Dir: dir, Cmds: commands})
 }
 
 // session is a script made of a document.
@@ -41,6 +60,14 @@ type session struct {
 	files    bytes.Buffer
 	commands int
 	record   string // what a kiosk's record is, where one is asked for
+	network  bool   // kiosks are run, and what is asked of them and of the broker is asked until it is so
+	asked    *question
+}
+
+// question is a command that is run until it prints what is expected.
+type question struct {
+	command, stdin string
+	expected       []string
 }
 
 var (
@@ -77,21 +104,37 @@ func (s *session) read(text string) error {
 			return err
 		}
 	}
-	record, err := os.ReadFile(s.record)
-	if err != nil {
-		return err
+	s.ask()
+	if s.record != "" {
+		record, err := os.ReadFile(s.record)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&s.files, "-- morning.json --\n%s", record)
 	}
-	fmt.Fprintf(&s.files, "-- morning.json --\n%s", record)
-	_, err = s.script.Write(s.files.Bytes())
+	_, err := s.script.Write(s.files.Bytes())
 	return err
+}
+
+// ask writes the question that waits for what is expected of it.
+func (s *session) ask() {
+	if q := s.asked; q != nil {
+		fmt.Fprintf(&s.script, "until '%s' %s -- %s\n", q.stdin, strings.Join(q.expected, " "), q.command)
+		s.asked = nil
+	}
 }
 
 func (s *session) line(text string) error {
 	if command, ok := strings.CutPrefix(text, "$ "); ok {
 		s.commands++
+		s.ask()
 		return s.command(command)
 	}
-	if command, ok := strings.CutPrefix(text, "kiosk$ "); ok {
+	if command, ok := strings.CutPrefix(text, "kiosk$ "); ok && s.network {
+		s.commands++
+		s.ask()
+		return s.command(command)
+	} else if ok {
 		switch m := redirect.FindStringSubmatch(command); {
 		case m != nil:
 			fmt.Fprintf(&s.script, "cp $WORK/morning.json %s\n", m[3])
@@ -102,13 +145,27 @@ func (s *session) line(text string) error {
 	}
 	if s.commands > 0 && text != "" && !strings.HasPrefix(text, "#") {
 		pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(text)), "…", ".*")
-		fmt.Fprintf(&s.script, "stdout '%s'\n", strings.ReplaceAll(pattern, "'", "''"))
+		pattern = "'" + strings.ReplaceAll(pattern, "'", "''") + "'"
+		if s.asked != nil {
+			s.asked.expected = append(s.asked.expected, pattern)
+			return nil
+		}
+		fmt.Fprintf(&s.script, "stdout %s\n", pattern)
 	}
 	return nil
 }
 
+// questions are the commands whose answer changes without the operator.
+var questions = regexp.MustCompile(`^(gatehouse explain|gatehouse-fleet (status|events))\b`)
+
 func (s *session) command(text string) error {
 	into := ""
+	text = strings.ReplaceAll(text, `"`, "'")
+	if s.network && questions.MatchString(text) {
+		command, stdin, _ := strings.Cut(text, " < ")
+		s.asked = &question{command: command, stdin: stdin}
+		return nil
+	}
 	if m := redirect.FindStringSubmatch(text); m != nil {
 		text = m[1]
 		if into = m[3]; m[2] == "<" {
@@ -118,8 +175,10 @@ func (s *session) command(text string) error {
 	}
 	name, args, _ := strings.Cut(text, " ")
 	switch name {
-	case "gatehouse-fleet":
+	case "gatehouse-fleet", "gatehoused", "sed":
 		fmt.Fprintf(&s.script, "exec %s\n", text)
+	case "mosquitto":
+		fmt.Fprintf(&s.script, "broker %s\n", strings.TrimSuffix(strings.TrimPrefix(args, "-c "), " &"))
 	case "cd", "cp", "mv", "mkdir", "rm":
 		fmt.Fprintf(&s.script, "%s %s\n", name, strings.TrimPrefix(args, "-r "))
 	default:

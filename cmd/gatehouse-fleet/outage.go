@@ -44,7 +44,7 @@ It ends with issuer up and the bundle after it.`,
 			if err := f.SetDown(args[0], from, now); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Issuer %s is down since %s\nNext: gatehouse-fleet bundle --venue VENUE, for each venue\n", args[0], from.UTC().Format(time.RFC3339))
+			fmt.Fprintf(cmd.OutOrStdout(), "Issuer %s is down since %s\nNext: %s\n", args[0], from.UTC().Format(time.RFC3339), spreadHead(f))
 			return nil
 		},
 	}
@@ -136,7 +136,7 @@ ends nothing at a kiosk before.`,
 			if err := f.SetUp(args[0]); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Issuer %s is up\nNext: gatehouse-fleet bundle --venue VENUE, for each venue: until then kiosks hold it to be down\n", args[0])
+			fmt.Fprintf(cmd.OutOrStdout(), "Issuer %s is up\nNext: %s; until then kiosks hold it to be down\n", args[0], spreadHead(f))
 			return nil
 		},
 	}

@@ -30,7 +30,8 @@ func newRevoke(o *options) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke --issuer NAME (ID… | --file FILE | --status URI --range PLACES | --code)",
 		Short: "Revoke passes by id, by place in a status list, or by code",
-		Long: `Revoke passes. They are refused where the next bundle has been imported; plan shows what that bundle will revoke, and what
+		Long: `Revoke passes. They are refused where the next bundle was imported, and at kiosks that are joined as soon as "apply" has
+published it; plan shows what that will revoke, and what
 is in revoked/NAME.txt can be taken out again before.
 
 An id is the one that issue --json gave (a cti in hex), or for an EU DCC SIGNATURE:, UCI: or COUNTRYCODEUCI: and 32 hex
@@ -125,7 +126,7 @@ func revoke(f *folder.Folder, ids map[string][]string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s: %d ids given, %d of them not revoked before\nNext: gatehouse-fleet plan, and then gatehouse-fleet bundle --venue VENUE\n", issuer, len(list), n)
+		fmt.Fprintf(out, "%s: %d ids given, %d of them not revoked before\nNext: gatehouse-fleet plan, and then %s\n", issuer, len(list), n, spread(f))
 	}
 	return nil
 }

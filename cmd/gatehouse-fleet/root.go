@@ -229,6 +229,6 @@ func printCeremony(w io.Writer, f *folder.Folder, c *folder.Ceremony) error {
 	if slices.ContainsFunc(c.Made, func(name string) bool { return strings.HasPrefix(name, "offline") }) {
 		fmt.Fprintln(w, "Take new offline keys out of keys/ after the next bundle, each to a medium of its own")
 	}
-	fmt.Fprintln(w, "Next: gatehouse-fleet bundle --venue VENUE, for every venue; gatehouse-fleet plan tells which keys that takes")
+	fmt.Fprintf(w, "Next: %s, for every venue; gatehouse-fleet plan tells which keys that takes\n", spread(f))
 	return nil
 }

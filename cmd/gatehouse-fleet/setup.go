@@ -17,6 +17,7 @@ import (
 
 func newInit(o *options) *cobra.Command {
 	var venues []string
+	var broker string
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Make a fleet: keys, root and the first venues",
@@ -25,17 +26,32 @@ func newInit(o *options) *cobra.Command {
 Seven keys are made. Root, issuers and config take two of the three offline keys:
 move at least two of those three files to media that are kept apart, and bring
 them back when issuers or rules change. The keys of head, revocations, command and
-collector stay. A lost or stolen key is replaced with root rotate.`,
-		Example: `  gatehouse-fleet init city --venue arena --venue stadium`,
-		Args:    cobra.MaximumNArgs(1),
+collector stay. A lost or stolen key is replaced with root rotate.
+
+With --broker the fleet is one of kiosks that follow over the network: fleet.yaml
+names the broker, and so do the local configs of kiosks. Without it kiosks get
+bundles, and a broker can be named in fleet.yaml later.`,
+		Example: `  gatehouse-fleet init city --venue arena --venue stadium
+  gatehouse-fleet init city --venue arena --broker broker.example:8883`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := o.folder
 			if len(args) == 1 {
 				dir = args[0]
 			}
+			if broker != "" {
+				if err := folder.CheckBroker(broker); err != nil {
+					return err
+				}
+			}
 			f, err := folder.Init(dir, time.Now(), venues...)
 			if err != nil {
 				return err
+			}
+			if broker != "" {
+				if err := f.SetBroker(broker); err != nil {
+					return err
+				}
 			}
 			pin, err := f.Pin()
 			if err != nil {
@@ -50,6 +66,7 @@ collector stay. A lost or stolen key is replaced with root rotate.`,
 		},
 	}
 	cmd.Flags().StringArrayVar(&venues, "venue", nil, "make this `venue` (repeatable)")
+	cmd.Flags().StringVar(&broker, "broker", "", "where kiosks meet the fleet, `host:port`")
 	return cmd
 }
 
@@ -117,7 +134,7 @@ are kept. What each key may sign is in issuers/NAME.yaml afterwards.`,
 			if err := f.AddIssuer(args[0], opts); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Issuer %s is in %s\nNext: name it under accept in a venue's rule, then gatehouse-fleet bundle --venue VENUE\n", args[0], filepath.Join(f.Dir(), "issuers", args[0]+".yaml"))
+			fmt.Fprintf(cmd.OutOrStdout(), "Issuer %s is in %s\nNext: name it under accept in a venue's rule, then %s\n", args[0], filepath.Join(f.Dir(), "issuers", args[0]+".yaml"), spread(f))
 			return nil
 		},
 	}
@@ -147,10 +164,11 @@ func readAll(paths []string) ([][]byte, error) {
 func newKiosk(o *options) *cobra.Command {
 	return group("kiosk", "Keep the kiosks", &cobra.Command{
 		Use:   "add VENUE/KIOSK",
-		Short: "Make the local config of a kiosk, with the root pinned and the venue's secret",
+		Short: "Make the local config of a kiosk, with the root pinned, the venue's secret and its certificate",
 		Long: `Make the folder of a kiosk: kiosks/VENUE/KIOSK/gatehouse.yaml, its local config with the digest of the fleet's first root,
-and venue.key, its copy of the venue's secret. Both go into /etc/gatehouse of the kiosk. A file policy.yaml beside them is the
-kiosk's own layer of the rule: its keys take the place of the venue's.`,
+and venue.key, its copy of the venue's secret; for the network kiosk.pem and kiosk.key, as whom it comes to the broker and what
+it signs its record with, and broker-ca.pem. All of them go into /etc/gatehouse of the kiosk. A file policy.yaml beside them is
+the kiosk's own layer of the rule: its keys take the place of the venue's.`,
 		Example: "  gatehouse-fleet kiosk add arena/gate-1",
 		Args:    one("VENUE/KIOSK"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -169,7 +187,11 @@ kiosk's own layer of the rule: its keys take the place of the venue's.`,
 			if err := f.CertifyKiosk(place, time.Now()); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "Edit %s: port and lines of this kiosk\nPut it, with venue.key and kiosk.key (mode 0600), kiosk.pem and broker-ca.pem, into /etc/gatehouse of the kiosk\nNext: gatehouse-fleet bundle --venue %s -o %s.bundle\n", filepath.Join(dir, "gatehouse.yaml"), place.Venue, place.Venue)
+			next := fmt.Sprintf("gatehouse-fleet bundle --venue %s -o %s.bundle", place.Venue, place.Venue)
+			if _, err := f.Broker(); err == nil {
+				next = "gatehouse-fleet broker-config mosquitto DIR, so that the broker knows it"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "Edit %s: port and lines of this kiosk\nPut it, with venue.key and kiosk.key (mode 0600), kiosk.pem and broker-ca.pem, into /etc/gatehouse of the kiosk\nNext: %s\n", filepath.Join(dir, "gatehouse.yaml"), next)
 			return nil
 		},
 	})

@@ -22,12 +22,14 @@
 package folder
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,7 +48,9 @@ var (
 	ErrName    = errors.New("folder: not a name")
 	ErrUnknown = errors.New("folder: not in this fleet")
 	ErrConfig  = errors.New("folder: config is not valid")
-	ErrEvents  = errors.New("folder: not a kiosk's record")
+	// ErrNoBroker: fleet.yaml names none.
+	ErrNoBroker = errors.New("folder: there are bundles only")
+	ErrEvents   = errors.New("folder: not a kiosk's record")
 	// ErrExposed: a private key that others on this machine can read.
 	ErrExposed = errors.New("folder: a secret is open to others")
 )
@@ -113,12 +117,52 @@ func (f *Folder) Venues() ([]string, error) {
 func (f *Folder) Broker() (string, error) {
 	s, err := f.settings()
 	if err == nil && s.Broker == "" {
-		err = fmt.Errorf("%w: %s names no broker; write for example: broker: broker.example:8883", ErrConfig, f.path("fleet.yaml"))
+		err = fmt.Errorf("%w: %s names no broker; write for example: broker: broker.example:8883", ErrNoBroker, f.path("fleet.yaml"))
 	}
 	if err != nil {
 		return "", err
 	}
 	return s.Broker, nil
+}
+
+// brokerComment is the line of a new fleet.yaml in whose place a broker is named.
+const brokerComment = "# broker: broker.example:8883\n"
+
+// SetBroker names the broker of a fleet whose fleet.yaml names none yet.
+func (f *Folder) SetBroker(addr string) error {
+	if err := CheckBroker(addr); err != nil {
+		return err
+	}
+	unlock, err := f.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s, err := f.settings()
+	if err != nil {
+		return err
+	}
+	if s.Broker != "" {
+		return fmt.Errorf("%w: %s names the broker %s; change it there", ErrExists, f.path("fleet.yaml"), s.Broker)
+	}
+	text, err := readFile(f.path("fleet.yaml"))
+	if err != nil {
+		return err
+	}
+	line := "broker: " + addr + "\n"
+	named, found := bytes.CutSuffix(text, []byte(brokerComment))
+	if !found && !bytes.HasSuffix(named, []byte("\n")) {
+		named = append(named, '\n')
+	}
+	return WriteFile(f.path("fleet.yaml"), append(named, line...), readable)
+}
+
+// CheckBroker tells whether this can be a broker's address: host:port.
+func CheckBroker(addr string) error {
+	if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" || strings.ContainsAny(addr, " \"'#") {
+		return fmt.Errorf("%w: the broker %q is not host:port; write for example broker.example:8883", ErrConfig, addr)
+	}
+	return nil
 }
 
 // Dir is where the folder is.
@@ -189,6 +233,11 @@ func (f *Folder) settings() (*settings, error) {
 		return nil, faultAt(path, at("online"), "online needs fresh, longer than nothing, and hard, at least as long; write {fresh: 30m, hard: 7d}")
 	case s.Online.Spread < 0 || s.Online.Spread > 0 && s.Online.Spread >= s.Online.Fresh:
 		return nil, faultAt(path, at("online.spread"), "online.spread must be shorter than online.fresh, or kiosks are stale before they may fetch; write 10m")
+	}
+	if s.Broker != "" {
+		if CheckBroker(s.Broker) != nil {
+			return nil, faultAt(path, at("broker"), "broker %q is not host:port; write for example broker.example:8883", s.Broker)
+		}
 	}
 	return s, nil
 }

@@ -38,6 +38,17 @@ type Broker struct {
 // Mosquitto is missing the test is skipped, and fails where GATEHOUSE_TESTDATA says that everything must be there.
 func Start(t testing.TB, f *folder.Folder, hosts ...string) *Broker {
 	t.Helper()
+	Need(t)
+	port, dir := FreePort(t), t.TempDir()
+	if err := f.Mosquitto(dir, port, time.Now(), append([]string{"127.0.0.1", "localhost"}, hosts...)...); err != nil {
+		t.Fatal(err)
+	}
+	return Run(t, dir, port)
+}
+
+// Need skips or fails the test where Mosquitto is missing, as Start does, and returns the program.
+func Need(t testing.TB) string {
+	t.Helper()
 	program, err := exec.LookPath("mosquitto")
 	if err != nil {
 		program, err = exec.LookPath("/usr/sbin/mosquitto") // where Debian has it, and a user's PATH has not
@@ -48,17 +59,20 @@ func Start(t testing.TB, f *folder.Folder, hosts ...string) *Broker {
 	case err != nil:
 		t.Skip("mosquitto is not installed: apt install mosquitto")
 	}
-	port := freePort(t)
-	b := &Broker{t: t, program: program, Dir: t.TempDir(), Addr: fmt.Sprintf("127.0.0.1:%d", port)}
-	if err := f.Mosquitto(b.Dir, port, time.Now(), append([]string{"127.0.0.1", "localhost"}, hosts...)...); err != nil {
-		t.Fatal(err)
-	}
+	return program
+}
+
+// Run runs a broker with the configuration that is in a folder already, until the test ends.
+func Run(t testing.TB, dir string, port int) *Broker {
+	t.Helper()
+	b := &Broker{t: t, program: Need(t), Dir: dir, Addr: fmt.Sprintf("127.0.0.1:%d", port)}
 	t.Cleanup(b.Kill)
 	b.Again()
 	return b
 }
 
-func freePort(t testing.TB) int {
+// FreePort is one of loopback's that nobody listens on now.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
