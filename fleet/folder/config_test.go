@@ -181,3 +181,28 @@ func FuzzVenueRule(f *testing.F) {
 		}
 	})
 }
+
+// A broker is named once, in place of the line that shows how.
+func TestSetBroker(t *testing.T) {
+	o := newOperator(t)
+	if _, err := o.Broker(); !errors.Is(err, folder.ErrNoBroker) || !strings.Contains(err.Error(), "broker: broker.example:8883") {
+		t.Fatalf("a new fleet's broker: %v", err)
+	}
+	for _, wrong := range []string{"", "broker.example", ":8883", "broker.example:", "broker.example:8883 # or so"} {
+		if err := o.SetBroker(wrong); !errors.Is(err, folder.ErrConfig) {
+			t.Errorf("%q: %v", wrong, err)
+		}
+	}
+	check(t, o.SetBroker("[2001:db8::7]:8883"))
+	if addr, err := o.Broker(); err != nil || addr != "[2001:db8::7]:8883" {
+		t.Errorf("got %q, %v", addr, err)
+	}
+	if err := o.SetBroker("broker.example:8883"); !errors.Is(err, folder.ErrExists) {
+		t.Errorf("a second one: %v", err)
+	}
+	o.write("format: 1\nbundle: {fresh: 7d, hard: 30d} # no line's end", "fleet.yaml")
+	check(t, o.SetBroker("broker.example:8883"))
+	if addr, err := o.Broker(); err != nil || addr != "broker.example:8883" {
+		t.Errorf("got %q, %v", addr, err)
+	}
+}

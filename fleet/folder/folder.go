@@ -149,7 +149,7 @@ func (f *Folder) SetBroker(addr string) error {
 	if err != nil {
 		return err
 	}
-	line := "broker: " + addr + "\n"
+	line := "broker: \"" + addr + "\"\n"
 	named, found := bytes.CutSuffix(text, []byte(brokerComment))
 	if !found && !bytes.HasSuffix(named, []byte("\n")) {
 		named = append(named, '\n')
@@ -159,7 +159,7 @@ func (f *Folder) SetBroker(addr string) error {
 
 // CheckBroker tells whether this can be a broker's address: host:port.
 func CheckBroker(addr string) error {
-	if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" || strings.ContainsAny(addr, " \"'#") {
+	if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" || strings.ContainsAny(addr, " \"\\\n") {
 		return fmt.Errorf("%w: the broker %q is not host:port; write for example broker.example:8883", ErrConfig, addr)
 	}
 	return nil

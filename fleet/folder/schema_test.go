@@ -104,6 +104,35 @@ func TestSchemasRefuse(t *testing.T) {
 	}
 }
 
+// The keys of the network are known to the schema, and what is wrong with them is told while it is written and by check.
+func TestSchemaOfTheNetwork(t *testing.T) {
+	schema := compile(t, "fleet")
+	for text, good := range map[string]bool{
+		"broker: broker.example:8883\n":                             true,
+		"broker: 192.0.2.7:8883\n":                                  true,
+		"broker: \"[2001:db8::7]:8883\"\n":                          true,
+		"online: {fresh: 30m, hard: 7d}\n":                          true,
+		"online: {fresh: 30m, hard: 7d, spread: 10m}\n":             true,
+		"broker: broker.example\n":                                  false,
+		"broker: [broker.example:8883]\n":                           false,
+		"brokers: broker.example:8883\n":                            false,
+		"online: {fresh: 30m}\n":                                    false,
+		"online: {fresh: soon, hard: 7d}\n":                         false,
+		"online: {fresh: 30m, hard: 7d, spread: 10m, jitter: 1m}\n": false,
+	} {
+		text = "format: 1\nbundle: {fresh: 7d, hard: 30d}\n" + text
+		if err := judge(schema, []byte(text)); (err == nil) != good {
+			t.Errorf("%s: by the schema %v", text, err)
+		}
+		o := plainOperator(t)
+		o.write(text, "fleet.yaml")
+		faulty := slices.ContainsFunc(inspect(t, o, morning), func(f string) bool { return strings.HasPrefix(f, "fleet.yaml:") })
+		if faulty == good {
+			t.Errorf("%s: by check %q", text, inspect(t, o, morning))
+		}
+	}
+}
+
 // A policy that can be signed is right by its schema: an editor never marks what bundle takes.
 func TestSchemaTakesWhatIsValid(t *testing.T) {
 	schema := compile(t, "policy")
