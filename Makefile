@@ -64,5 +64,5 @@ torture: ## kill -9 of the kiosk, a thousand times, while passes are scanned (KI
 	$(GO) test -count=1 -timeout 2h -v -run TestTorture ./test/torture -kills $(or $(KILLS),1000) $(if $(SEED),-seed $(SEED))
 
 virtual: ## a whole kiosk on an emulated arm64 board
-	@test/packages qemu-system-arm device-tree-compiler e2fsprogs xz-utils
-	$(GO) test -tags virtual -count=1 -timeout 15m -v ./test/virtual/...
+	@test/packages qemu-system-arm device-tree-compiler e2fsprogs xz-utils mosquitto
+	$(GO) test -tags virtual -count=1 -parallel 3 -timeout 15m -v ./test/virtual/...

@@ -5,11 +5,8 @@ package broker
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -29,6 +26,7 @@ import (
 	"gatehouse/gate/gatetest"
 	"gatehouse/scanner/scannertest"
 	syncer "gatehouse/sync"
+	running "gatehouse/test/mosquitto"
 )
 
 // kiosk is a real kiosk, all but its board, joined to a broker.
@@ -210,51 +208,19 @@ func (k *kiosk) last() uint64 {
 // officeAt is the operator's way to the broker.
 func officeAt(t testing.TB, f *folder.Folder, addr string) centre.Broker {
 	t.Helper()
-	certificate, key, err := f.CertifyOffice(time.Now())
-	check(t, err)
-	pair, err := tls.LoadX509KeyPair(certificate, key)
-	check(t, err)
-	pool := x509.NewCertPool()
-	text, err := os.ReadFile(f.AuthorityPath())
-	check(t, err)
-	pool.AppendCertsFromPEM(text)
-	return centre.Broker{Addr: addr, TLS: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{pair}}}
+	return running.Office(t, f, addr)
 }
 
 // serve runs a fleet's centre at a broker.
 func serve(t testing.TB, f *folder.Folder, addr string) *collector.SQLite {
 	t.Helper()
-	store, err := collector.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "events.db"))
-	check(t, err)
-	t.Cleanup(func() { store.Close() })
-	keys, err := f.SigningKeys(fleet.RoleCollector)
-	check(t, err)
-	c := centre.New(centre.Config{
-		Broker: officeAt(t, f, addr), Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}, renewed{f}, collector.New(store, f.KeyOf, time.Now, keys...))
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); c.Serve(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	return store
+	return running.Serve(t, f, addr)
 }
 
 // apply publishes what was edited.
 func apply(t testing.TB, f *folder.Folder, addr string) {
 	t.Helper()
-	check(t, centre.Apply(t.Context(), centre.Config{Broker: officeAt(t, f, addr), Now: time.Now}, online{f}))
-}
-
-// online is a folder of which everything that was edited is published, and renewed one of which only heads are.
-type (
-	online  struct{ *folder.Folder }
-	renewed struct{ *folder.Folder }
-)
-
-func (o online) Bundle(venue string, at time.Time) (*fleet.Bundle, error) { return o.Online(venue, at) }
-
-func (r renewed) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
-	return r.Renewed(venue, at)
+	running.Apply(t, f, addr)
 }
 
 // A revocation takes effect at the gate while the network is up; without it everything is decided, and what was recorded

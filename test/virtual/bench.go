@@ -25,6 +25,9 @@ const recipeModules = "usb-common usbcore usbserial ftdi_sio xhci-hcd xhci-pci "
 	"failover net_failover virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_net " +
 	"virtio_blk crc32c_generic jbd2 mbcache crc16 ext4"
 
+// HostAddress is where the guest finds what listens on the host's loopback.
+const HostAddress = "10.0.2.2"
+
 // LineCount is how many lines the board's PL061 controller has.
 const LineCount = 8
 
@@ -45,6 +48,9 @@ type Config struct {
 	Start string
 	// Modules are loaded after those of the recipe (dm-flakey, netem, …).
 	Modules []string
+	// Network joins the machine to the host's loopback, which the guest reaches
+	// at [HostAddress]; [Machine.SetLink] cuts it.
+	Network bool
 	// Clock is what the board's clock shows at power-on; zero is the host's time.
 	Clock time.Time
 }

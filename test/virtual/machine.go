@@ -154,6 +154,11 @@ func (b *Bench) arguments() []string {
 	if b.named() {
 		args = append(args, "-dtb", "virt.dtb")
 	}
+	if b.config.Network {
+		// The card tells the guest nothing of its link: a cut between two switches is not told either. The option
+		// ROM is for booting from the network, and in a Debian package of its own.
+		args = append(args, "-netdev", "user,id="+netdev, "-device", "virtio-net-pci,netdev="+netdev+",status=off,romfile=")
+	}
 	return args
 }
 
@@ -189,6 +194,22 @@ func closeAll(files []*os.File) {
 // prints. Many a mistake is told there and not as an error.
 func (m *Machine) Monitor(command string) (string, error) {
 	return m.monitor.command(command)
+}
+
+const netdev = "n0"
+
+// SetLink cuts the guest off from the host, or joins it again. What is sent
+// meanwhile is lost, and the guest is not told of either.
+func (m *Machine) SetLink(up bool) error {
+	state := "off"
+	if up {
+		state = "on"
+	}
+	complaint, err := m.Monitor("set_link " + netdev + " " + state)
+	if err == nil && complaint != "" {
+		err = fmt.Errorf("%w: set_link: %s", ErrMonitor, strings.TrimSpace(complaint))
+	}
+	return err
 }
 
 // PulseSensor gives [SensorLine] one pulse from outside: high, then low.
