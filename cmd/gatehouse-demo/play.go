@@ -104,7 +104,7 @@ func play(ctx context.Context, s *stage, w io.Writer) error {
 		}
 	}
 	t.check(ctx, s)
-	if t.print(s.begin); len(t.faults) > 0 {
+	if t.print(s); len(t.faults) > 0 {
 		s.failed = true
 		return fmt.Errorf("%w:\n  %s", errScript, strings.Join(t.faults, "\n  "))
 	}

@@ -43,6 +43,10 @@ type stage struct {
 	shown          []string
 	last           time.Time // when the last code was shown
 	explained      []string  // codes that the technician asked about
+
+	office    *office         // from the network's act on
+	applied   []time.Duration // from apply until the kiosk decided by it
+	delivered int             // events that the collector was seen to have, each once
 }
 
 const (
@@ -211,7 +215,7 @@ func (s *stage) levels() (open, refused bool) {
 // close ends the kiosk and takes the stage down.
 func (s *stage) close() {
 	s.kiosk.end(syscall.SIGTERM)
-	var errs []error
+	errs := []error{s.office.close()}
 	if s.scanner != nil {
 		errs = append(errs, s.scanner.Unplug())
 	}

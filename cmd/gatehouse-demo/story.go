@@ -18,6 +18,7 @@ func story() []act {
 		doors(), twoPasses(), peak(),
 		issuerDown(), persuasion(withdrawn), centreLost(withdrawn),
 		nobodyWalks(), wear(withdrawn), tornClock(), fullDisk(), technician(),
+		joined(), brokerDies(), brokerBack(),
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -102,14 +103,29 @@ func readPrivate(path string) ([]byte, error) {
 	return readAll(f, path)
 }
 
+// A folder that is served is locked for moments again and again, and whoever comes then waits. Who holds it for longer is
+// told.
+const (
+	lockMost = 10 * time.Second
+	lockPoll = 20 * time.Millisecond
+)
+
 // lock keeps other processes from changing the folder until unlock is called: two bundles made at once would give one
 // version to two documents.
-func (f *Folder) lock() (unlock func(), err error) {
+func (f *Folder) lock() (unlock func(), err error) { return f.lockWithin(lockMost) }
+
+func (f *Folder) lockWithin(most time.Duration) (unlock func(), err error) {
 	l, err := os.OpenFile(f.path(".lock"), os.O_CREATE|os.O_RDWR, private)
 	if err != nil {
 		return nil, fmt.Errorf("folder: %w", err)
 	}
-	if err := unix.Flock(int(l.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	// Waited for by asking: a flock(2) that blocks cannot be given up.
+	for began := time.Now(); ; time.Sleep(lockPoll) {
+		if err = unix.Flock(int(l.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil || time.Since(began) >= most {
+			break
+		}
+	}
+	if err != nil {
 		l.Close()
 		return nil, fmt.Errorf("folder: %s is in use by another gatehouse-fleet; wait for it and try again: %w", f.dir, err)
 	}

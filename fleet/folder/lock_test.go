@@ -24,13 +24,31 @@ func TestUnlockFreesTheFolderForCopiesOfTheDescriptor(t *testing.T) {
 	}
 	copied := copyOf(t, f.path(".lock"))
 	defer syscall.Close(copied)
-	if _, err := f.lock(); err == nil {
+	if _, err := f.lockWithin(0); err == nil {
 		t.Fatal("locked twice")
 	}
 	unlock()
 	again, err := f.lock()
 	if err != nil {
 		t.Fatalf("after unlock, with a copy of the descriptor left: %v", err)
+	}
+	again()
+}
+
+// Whoever comes while the folder is served for a moment waits for that moment.
+func TestALockIsWaitedFor(t *testing.T) {
+	f, err := Init(filepath.Join(t.TempDir(), "fleet"), time.Now(), "arena")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := f.lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(3*lockPoll, unlock)
+	again, err := f.lock()
+	if err != nil {
+		t.Fatal(err)
 	}
 	again()
 }
