@@ -118,6 +118,7 @@ func (s *session) takeBlock(raw []byte) error {
 	if len(f.wanted) == 0 || f.wanted[0].Base.Digest != b.Digest || !f.asked[b.Index] || !s.partial.add(b) {
 		return nil // late, or never asked for
 	}
+	s.fruitful = true
 	f.due = time.Now().Add(s.rhythm.block) // slow is not lost
 	want := f.wanted[0]
 	block := s.partial.data
@@ -132,7 +133,6 @@ func (s *session) takeBlock(raw []byte) error {
 		return s.giveUp(err)
 	}
 	delete(f.asked, b.Index)
-	s.fruitful = true
 	return nil
 }
 

@@ -78,6 +78,7 @@ func (s *session) run(ctx context.Context) error {
 	s.cfg.State(nil)
 	s.offer = true // what the last connection brought may have waited for this one
 	s.sending.begin(s.outbox.Receipt(), s.rhythm.receipt)
+	defer s.takeRest(ctx)
 	ticker := time.NewTicker(s.rhythm.tick)
 	defer ticker.Stop()
 	for {
@@ -94,6 +95,20 @@ func (s *session) run(ctx context.Context) error {
 		}
 		if err := s.work(ctx, time.Now()); err != nil {
 			return err
+		}
+	}
+}
+
+// takeRest takes the blocks and receipts that came before the connection was lost. Orders are not: nobody hears the answer.
+func (s *session) takeRest(ctx context.Context) {
+	for {
+		select {
+		case m := <-s.inbox.messages:
+			if m.leaf == LeafBlock || m.leaf == LeafReceipt {
+				s.take(ctx, m)
+			}
+		default:
+			return
 		}
 	}
 }

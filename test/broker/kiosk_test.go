@@ -145,18 +145,24 @@ func runKioskAt(t testing.TB, f *folder.Folder, p fleet.Place, addr string, lane
 // until asks the kiosk until something is so.
 func (k *kiosk) until(what string, is func(*client.Status) bool) {
 	k.t.Helper()
-	k.awaitEvery(50*time.Millisecond, what, is)
+	k.awaitEvery(50*time.Millisecond, 90*time.Second, what, is)
+}
+
+// awaitFor is until with another patience.
+func (k *kiosk) awaitFor(most time.Duration, what string, is func(*client.Status) bool) {
+	k.t.Helper()
+	k.awaitEvery(50*time.Millisecond, most, what, is)
 }
 
 // await is until for what is measured: it asks as often as it can without being a load.
 func (k *kiosk) await(what string, is func(*client.Status) bool) *client.Status {
 	k.t.Helper()
-	return k.awaitEvery(5*time.Millisecond, what, is)
+	return k.awaitEvery(5*time.Millisecond, 90*time.Second, what, is)
 }
 
-func (k *kiosk) awaitEvery(pause time.Duration, what string, is func(*client.Status) bool) *client.Status {
+func (k *kiosk) awaitEvery(pause, most time.Duration, what string, is func(*client.Status) bool) *client.Status {
 	k.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), most)
 	defer cancel()
 	poll := time.NewTicker(pause)
 	defer poll.Stop()

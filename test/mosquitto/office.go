@@ -42,6 +42,12 @@ func Office(t testing.TB, f *folder.Folder, addr string) centre.Broker {
 // Serve runs a fleet's centre at a broker until the test ends, and returns where the events go.
 func Serve(t testing.TB, f *folder.Folder, addr string) *collector.SQLite {
 	t.Helper()
+	return ServeFrom(t, f, addr, renewed{f})
+}
+
+// ServeFrom is Serve with another source of documents.
+func ServeFrom(t testing.TB, f *folder.Folder, addr string, source centre.Source) *collector.SQLite {
+	t.Helper()
 	store, err := collector.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "events.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +59,7 @@ func Serve(t testing.TB, f *folder.Folder, addr string) *collector.SQLite {
 	}
 	c := centre.New(centre.Config{
 		Broker: Office(t, f, addr), Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	}, renewed{f}, collector.New(store, f.KeyOf, time.Now, keys...))
+	}, source, collector.New(store, f.KeyOf, time.Now, keys...))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); c.Serve(ctx) }()
