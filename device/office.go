@@ -5,7 +5,6 @@ package device
 
 import (
 	"context"
-	"errors"
 	"slices"
 
 	"gatehouse/entry"
@@ -31,8 +30,6 @@ func (o office) Obey(ctx context.Context, c *fleet.Command) syncer.Result {
 // byFleet is who orders, in the record.
 const byFleet = "the fleet"
 
-var errIdentify = errors.New("device: this lane has nothing to show itself with")
-
 func (o office) obey(ctx context.Context, c *fleet.Command) (event uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, orderMost)
 	defer cancel()
@@ -51,7 +48,7 @@ func (o office) obey(ctx context.Context, c *fleet.Command) (event uint64, err e
 	case fleet.ActionOpenLane:
 		return l.close(ctx, entry.EventReleased, byFleet, c.Reason)
 	}
-	return 0, errIdentify
+	return l.identify(ctx, byFleet, c.Reason)
 }
 
 // note records something that is no decision.

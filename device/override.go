@@ -4,6 +4,7 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,9 @@ import (
 type order struct {
 	ctx     context.Context
 	by, why string
-	done    chan ordered // room for one; the first counts
+
+	identify bool         // show the lane, and do not open it
+	done     chan ordered // room for one; the first counts
 }
 
 // ordered is how an order ended: with the event's number, when the relay has risen.
@@ -74,10 +77,20 @@ func (a *api) obey(w http.ResponseWriter, r *http.Request, act func(context.Cont
 
 // order has the lane opened and returns when its relay has risen.
 func (l *lane) order(ctx context.Context, by, why string) (event uint64, err error) {
+	return l.give(order{ctx: ctx, by: by, why: why, done: make(chan ordered, 1)})
+}
+
+// identify has the lane blink its red lamp and returns when that has begun.
+func (l *lane) identify(ctx context.Context, by, why string) (event uint64, err error) {
+	return l.give(order{ctx: ctx, by: by, why: why, identify: true, done: make(chan ordered, 1)})
+}
+
+// give gives an order to the lane, and waits for what came of it.
+func (l *lane) give(o order) (event uint64, err error) {
 	if !l.serving.Load() {
 		return 0, l.outOfService()
 	}
-	o := order{ctx, by, why, make(chan ordered, 1)}
+	ctx := o.ctx
 	select {
 	case l.orders <- o:
 	case <-ctx.Done():
@@ -87,7 +100,7 @@ func (l *lane) order(ctx context.Context, by, why string) (event uint64, err err
 	case end := <-o.done:
 		return end.event, end.err
 	case <-ctx.Done():
-		return 0, fmt.Errorf("device: whether lane %s opened is not known yet; gatehouse events tells: %w", l.cfg.Name, ctx.Err())
+		return 0, fmt.Errorf("device: whether lane %s obeyed is not known yet; gatehouse events tells: %w", l.cfg.Name, ctx.Err())
 	}
 }
 
@@ -120,6 +133,11 @@ func (l *lane) obey(ctx context.Context, g *gate.Gate, o order) {
 		end(0, errFireAlarm)
 		return
 	}
+	if o.identify {
+		end(l.beginToShow(ctx, g, o))
+		l.showOn(ctx, g)
+		return
+	}
 	dec, err := l.kiosk.decider.Override(o.ctx, l.entryLane(), o.by, o.why, l.kiosk.time.moment())
 	if err != nil {
 		end(0, err)
@@ -134,6 +152,37 @@ func (l *lane) obey(ctx context.Context, g *gate.Gate, o order) {
 		l.log.Info("opened by hand", "outcome", dec.Outcome, "reason", dec.Reason, "event", dec.Event, "by", o.by, "error", err)
 		end(dec.Event, err)
 	})
+}
+
+// How a lane shows itself to somebody who stands there: by its red lamp, which opens nothing and means no guest in between.
+const (
+	showTimes = 3
+	showDark  = 300 * time.Millisecond // between
+)
+
+// beginToShow records who wants the lane shown, and lights its lamp for the first time.
+func (l *lane) beginToShow(ctx context.Context, g *gate.Gate, o order) (event uint64, err error) {
+	if event, err = l.kiosk.note(o.ctx, l.cfg.Name, fmt.Sprintf("identify ordered by %s: %s", o.by, o.why)); err != nil {
+		return 0, fmt.Errorf("device: it could not be recorded, so lane %s does not show itself: %w", l.cfg.Name, err)
+	}
+	return event, g.Refuse(ctx)
+}
+
+// showOn lights the lamp for the times that are left.
+func (l *lane) showOn(ctx context.Context, g *gate.Gate) {
+	lit := cmp.Or(time.Duration(l.cfg.Refusal), gate.DefaultRefusal)
+	for range showTimes - 1 {
+		pause := time.NewTimer(lit + showDark)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+		if g.Refuse(ctx) != nil {
+			return // the gate has other things to do
+		}
+	}
 }
 
 // entryLane is the lane as decisions know it.

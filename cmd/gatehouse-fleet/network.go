@@ -245,7 +245,8 @@ func newCommand(o *options) *cobra.Command {
 
 The order is signed with the command key and bound to the kiosk's boot and
 connection: it is carried out once or not at all, and never later. The kiosk
-records it, with the reason, before it acts.`,
+records it, with the reason, before it acts. "identify" has the lane's red lamp blink
+for whoever stands there, and "resync" has the kiosk ask for everything anew.`,
 		Example: `  gatehouse-fleet cmd arena/gate-1 open in-1 --reason "pushchair, asked by telephone"
   gatehouse-fleet cmd arena/gate-1 close-lane in-1 --reason "turnstile is being repaired"`,
 		Args: cobra.RangeArgs(2, 3),

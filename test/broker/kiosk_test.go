@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -324,6 +325,20 @@ func TestTheFleetOpensAGateAndClosesALane(t *testing.T) {
 		t.Fatalf("open the lane: %+v", r)
 	}
 	k.until("the lane open", func(s *client.Status) bool { return s.Lanes[0].Closed == nil })
+	before = k.board.Mark()
+	if r := order(centre.Order{Action: fleet.ActionIdentify, Lane: "in-1"}); !r.Done || r.Event == 0 {
+		t.Errorf("identify: %+v", r)
+	}
+	rose := k.board.Mark()
+	for range 3 {
+		_, err := k.board.WaitEdge(t.Context(), before, "in-1", gate.Red, true)
+		check(t, err)
+		check(t, k.board.WaitLevel(t.Context(), "in-1", gate.Red, false))
+		before = k.board.Mark()
+	}
+	if edges := k.board.Edges()[rose:]; slices.ContainsFunc(edges, func(e gatetest.Edge) bool { return e.Output == gate.Relay }) {
+		t.Errorf("to identify a lane moved its relay: %v", edges)
+	}
 	if r := order(centre.Order{Action: fleet.ActionOpen, Lane: "in-9"}); r.Done || r.Text == "" {
 		t.Errorf("a lane that is not there: %+v", r)
 	}
