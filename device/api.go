@@ -210,7 +210,7 @@ func (k *kiosk) status() client.Status {
 		k.observe()
 		last, _ := k.ledger.Last() // what is wrong with it was observed
 		s.Data, s.Clock = k.data(), clockOf(k.time.moment())
-		s.Ledger = client.Ledger{ID: k.ledger.ID(), Events: last, Commits: k.ledger.Commits()}
+		s.Ledger = client.Ledger{ID: k.ledger.ID(), Events: last, Commits: k.ledger.Commits(), Received: k.ledger.Receipt().Seq}
 	}
 	s.Conditions = k.health.conditions()
 	for _, l := range k.lanes {

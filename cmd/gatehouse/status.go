@@ -87,7 +87,11 @@ func printStatus(w io.Writer, s *client.Status) error {
 		fmt.Fprintln(w, "clock and ledger: not there yet; people are let out, and nobody in")
 	} else {
 		fmt.Fprintf(w, "clock: %s, %s\n", local(s.Clock.At), clockText(s.Clock))
-		fmt.Fprintf(w, "ledger: event %d, %d writes since start\n", s.Ledger.Events, s.Ledger.Commits)
+		received := ""
+		if s.Ledger.Received > 0 {
+			received = fmt.Sprintf("; the collector has %d of them", s.Ledger.Received)
+		}
+		fmt.Fprintf(w, "ledger: event %d, %d writes since start%s\n", s.Ledger.Events, s.Ledger.Commits, received)
 	}
 	for _, l := range s.Lanes {
 		fmt.Fprintln(w)

@@ -6,6 +6,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"gatehouse/device/client"
 )
@@ -39,6 +40,20 @@ func TestStatusTellsOfThePassageSensor(t *testing.T) {
 		}
 		if _, told, found := strings.Cut(out.String(), "sensor:"); found != (sensor != "") || !strings.Contains(told, sensor) {
 			t.Errorf("sensor %q: %s", sensor, &out)
+		}
+	}
+}
+
+// How much the collector has of the record is told where there is one, and only there.
+func TestStatusTellsWhatTheCollectorHas(t *testing.T) {
+	for received, want := range map[uint64]string{
+		0:  "ledger: event 42, 7 writes since start\n",
+		40: "ledger: event 42, 7 writes since start; the collector has 40 of them\n",
+	} {
+		var out strings.Builder
+		s := &client.Status{Clock: client.Clock{At: time.Now()}, Ledger: client.Ledger{Events: 42, Commits: 7, Received: received}}
+		if err := printStatus(&out, s); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("%v, %s", err, &out)
 		}
 	}
 }

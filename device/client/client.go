@@ -137,6 +137,8 @@ type Ledger struct {
 	ID      string `json:"id"`
 	Events  uint64 `json:"events"`  // number of the last event
 	Commits uint64 `json:"commits"` // durable writes since start
+	// Received is the number of the last event that the fleet's collector acknowledged; 0 before the first.
+	Received uint64 `json:"received,omitempty"`
 }
 
 // Chain is the answer to GET /v1/ledger/check: every event that is kept, from the first to the last, is the one that was
