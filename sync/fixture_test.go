@@ -66,6 +66,7 @@ type kiosk struct {
 	obeyed   []fleet.Command
 	states   []error
 	alarm    error
+	alarms   []error // all that were told
 	reported syncer.Reported
 	at       time.Time // as the kiosk's clock says
 
@@ -197,7 +198,7 @@ func (k *kiosk) join(brokers ...string) (leave func()) {
 	c := syncer.New(syncer.Config{
 		Place: place, Boot: "boot-1", Program: "test", Key: key(k.tb, "kiosk"), Brokers: brokers,
 		State: func(err error) { k.set(func() { k.states = append(k.states, err) }) },
-		Alarm: func(err error) { k.set(func() { k.alarm = err }) },
+		Alarm: func(err error) { k.set(func() { k.alarm, k.alarms = err, append(k.alarms, err) }) },
 		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, k, k, k, k)
 	if k.hurried {
