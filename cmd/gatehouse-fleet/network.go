@@ -5,8 +5,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,24 +29,8 @@ func officeOf(f *folder.Folder) (b centre.Broker, err error) {
 	if b.Addr, err = f.Broker(); err != nil {
 		return b, err
 	}
-	certificate, key, err := f.CertifyOffice(time.Now())
-	if err != nil {
-		return b, err
-	}
-	pair, err := tls.LoadX509KeyPair(certificate, key)
-	if err != nil {
-		return b, err
-	}
-	text, err := os.ReadFile(f.AuthorityPath())
-	if err != nil {
-		return b, err
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return b, fmt.Errorf("%s holds no certificate; run gatehouse-fleet broker-config mosquitto again", f.AuthorityPath())
-	}
-	b.TLS = &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{pair}}
-	return b, nil
+	b.TLS, err = f.OfficeTLS(time.Now())
+	return b, err
 }
 
 // applied is a folder of which everything that was edited is published, for these venues or all.

@@ -6,6 +6,7 @@ package folder
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -205,6 +206,26 @@ func (f *Folder) CertifyOffice(at time.Time) (certificate, key string, err error
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	return f.certifyOther("office", template, at)
+}
+
+// OfficeTLS is how the operator's own services come to a broker: with the office's certificate, over TLS 1.3, and to a broker of
+// the fleet's authority only.
+func (f *Folder) OfficeTLS(at time.Time) (*tls.Config, error) {
+	certificate, key, err := f.CertifyOffice(at)
+	if err != nil {
+		return nil, err
+	}
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	if err != nil {
+		return nil, fmt.Errorf("folder: %w", err)
+	}
+	ca, err := readCertificate(f.AuthorityPath())
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(ca)
+	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{pair}}, nil
 }
 
 // OfficeName is the operator's name at the broker. No kiosk can have it.

@@ -5,11 +5,8 @@ package mosquitto
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -23,20 +20,11 @@ import (
 // Office is a fleet's operator at a broker.
 func Office(t testing.TB, f *folder.Folder, addr string) centre.Broker {
 	t.Helper()
-	certificate, key, err := f.CertifyOffice(time.Now())
+	office, err := f.OfficeTLS(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	pair, err := tls.LoadX509KeyPair(certificate, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	text, err := os.ReadFile(f.AuthorityPath())
-	if err != nil || !pool.AppendCertsFromPEM(text) {
-		t.Fatalf("the authority of the fleet's brokers: %v", err)
-	}
-	return centre.Broker{Addr: addr, TLS: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, Certificates: []tls.Certificate{pair}}}
+	return centre.Broker{Addr: addr, TLS: office}
 }
 
 // Serve runs a fleet's centre at a broker until the test ends, and returns where the events go.

@@ -31,7 +31,7 @@ const (
 // fed, and runs ExecStopPost.
 type manager struct {
 	*stage
-	kiosk *kiosk
+	kiosk *child
 	fed   *net.UnixConn
 }
 

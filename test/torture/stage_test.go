@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -56,6 +54,7 @@ type lane struct {
 	name    string
 	scanner *scannertest.Scanner
 	sensor  bool      // of passages
+	desk    *pass     // the lane opens by order alone; what stands for that in the account
 	shown   []showing // in this round
 }
 
@@ -67,6 +66,9 @@ type showing struct {
 
 // before is the pass that was shown last when the board had made this many edges.
 func (l *lane) before(at gatetest.Mark) (p *pass) {
+	if l.desk != nil {
+		return l.desk
+	}
 	for _, s := range l.shown {
 		if s.at <= at {
 			p = s.pass
@@ -135,53 +137,19 @@ func (s *stage) lane(name string) *lane {
 	return nil
 }
 
-// kiosk is the running child.
-type kiosk struct {
-	cmd   *exec.Cmd
-	began time.Time
-	ended chan struct{} // closed
-	how   error         // after ended
-}
-
 // start starts the kiosk, and waits for nothing.
-func (s *stage) start(at point) (*kiosk, error) {
+func (s *stage) start(at point) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	k := &kiosk{cmd: exec.Command(self), ended: make(chan struct{})}
-	k.cmd.Env = append(os.Environ(), envConfig+"="+s.config, envBoard+"="+s.socket(), envCrash+"="+string(at))
-	k.cmd.Stderr = s.log
-	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	k.began = time.Now()
-	if err := k.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		k.how = k.cmd.Wait()
-		close(k.ended)
-	}()
-	return k, nil
-}
-
-// kill is kill -9, and waits until the kiosk is gone. That somebody else ended it first is an error.
-func (k *kiosk) kill() error {
-	_ = k.cmd.Process.Kill() // it may have ended by itself
-	<-k.ended
-	return k.wantKilled()
-}
-
-func (k *kiosk) wantKilled() error {
-	if status, ok := k.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() || status.Signal() != syscall.SIGKILL {
-		return fmt.Errorf("the kiosk ended by itself: %w", k.how)
-	}
-	return nil
+	return spawn(s.log, append(os.Environ(), envConfig+"="+s.config, envBoard+"="+s.socket(), envCrash+"="+string(at)), self)
 }
 
 var errNotReady = errors.New("the kiosk did not become ready")
 
 // ready waits until both lanes are in service, and wants nothing to be wrong then and the relays at rest.
-func (s *stage) ready(ctx context.Context, k *kiosk) error {
+func (s *stage) ready(ctx context.Context, k *child) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	poll := time.NewTicker(2 * time.Millisecond)

@@ -9,14 +9,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"gatehouse/device/client"
 	"gatehouse/fleet"
 	"gatehouse/gate"
-	"gatehouse/gate/gatetest"
 )
 
 // The flags of this test: go test ./test/torture -kills 1000 -seed 7.
@@ -126,60 +124,21 @@ func (s *stage) round(ctx context.Context, at point) error {
 	}
 	busy, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	scanned := make(chan struct{}, 1)
-	failed := make([]error, len(s.lanes)+1)
-	var work sync.WaitGroup
-	for i, l := range s.lanes {
-		work.Go(func() { failed[i] = s.serve(busy, l, scanned) })
-	}
+	l := s.live(busy, k)
 	if at == beforeFloor || s.chance.IntN(4) == 0 {
-		work.Go(func() { failed[len(s.lanes)] = s.importOne(busy) })
+		l.do(s.importOne)
 	}
 	if at == anywhere {
-		s.moment(busy, scanned, k)
+		s.moment(busy, l)
 		err = k.kill()
 	} else {
 		err = s.awaitDeath(busy, k, at)
 	}
-	cancel()
-	work.Wait()
-	for _, f := range failed {
-		if !errors.Is(f, context.Canceled) && !errors.Is(f, errGone) {
-			err = errors.Join(err, f)
-		}
-	}
-	return s.after(ctx, err)
-}
-
-// moment waits for a random instant: some time after the start of service, or right behind a scan, where the kiosk takes
-// a use and opens.
-func (s *stage) moment(ctx context.Context, scanned <-chan struct{}, k *kiosk) {
-	if s.chance.IntN(2) == 0 {
-		wait(ctx, time.Duration(s.chance.Int64N(int64(400*time.Millisecond))), k.ended)
-		return
-	}
-	for range 1 + s.chance.IntN(3) {
-		select {
-		case <-scanned:
-		case <-ctx.Done():
-		}
-	}
-	wait(ctx, time.Duration(s.chance.Int64N(int64(8*time.Millisecond))), k.ended)
-}
-
-// wait waits for a while, or until the kiosk ended.
-func wait(ctx context.Context, d time.Duration, ended <-chan struct{}) {
-	over := time.NewTimer(d)
-	defer over.Stop()
-	select {
-	case <-over.C:
-	case <-ended:
-	case <-ctx.Done():
-	}
+	return s.after(ctx, errors.Join(err, l.end()))
 }
 
 // awaitDeath waits until the kiosk died where it was told to.
-func (s *stage) awaitDeath(ctx context.Context, k *kiosk, at point) error {
+func (s *stage) awaitDeath(ctx context.Context, k *child, at point) error {
 	select {
 	case <-k.ended:
 		s.tally.placed[at]++
@@ -195,51 +154,6 @@ func (s *stage) after(ctx context.Context, err error) error {
 	s.tally.kills++
 	err = errors.Join(err, s.release(ctx), s.settle())
 	return errors.Join(err, s.audit(ctx))
-}
-
-// errGone ends what somebody did at a kiosk that died.
-var errGone = errors.New("the kiosk is gone")
-
-// serve shows pass after pass at a lane until the kiosk is gone.
-func (s *stage) serve(ctx context.Context, l *lane, scanned chan<- struct{}) error {
-	for ctx.Err() == nil {
-		p, err := s.crowd.next()
-		if err != nil {
-			return err
-		}
-		select {
-		case scanned <- struct{}{}:
-		default:
-		}
-		if _, err := s.show(ctx, l, p); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// show scans a pass and waits for the answer, and until the gate is at rest again.
-func (s *stage) show(ctx context.Context, l *lane, p *pass) (gatetest.Edge, error) {
-	at := s.board.Mark()
-	l.shown = append(l.shown, showing{p, at})
-	if err := l.scanner.Scan(p.code); err != nil {
-		return gatetest.Edge{}, err
-	}
-	e, err := s.board.Wait(ctx, at, func(e gatetest.Edge) bool {
-		return e.Lane == l.name && e.Active && (e.Output == gate.Relay || e.Output == gate.Red)
-	})
-	if err == nil && l.sensor && e.Output == gate.Relay && !s.crowd.staysAway() {
-		err = s.board.Walk(ctx, l.name)
-	}
-	for _, o := range []gate.Output{gate.Relay, gate.Red} {
-		if err == nil {
-			err = s.board.WaitLevel(ctx, l.name, o, false)
-		}
-	}
-	if err == nil {
-		err = ctx.Err()
-	}
-	return e, err
 }
 
 // importOne revokes a pass and gives the kiosk the new documents. What it acknowledges it must believe from then on.
