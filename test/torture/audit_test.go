@@ -108,6 +108,9 @@ func (s *stage) auditLedger(ctx context.Context, path string) error {
 	for _, ev := range events {
 		s.account.read(ev)
 	}
+	if err := s.record.read(l, chain.Last-mended); err != nil {
+		return err
+	}
 	s.read = chain.Last - mended
 	if mended == 0 {
 		s.kept = cache.Kept{ID: l.ID(), Last: chain.Last, Link: chain.Link}

@@ -138,7 +138,7 @@ func (c *crowd) remove() (*pass, *fleet.Bundle, error) {
 	return p, b, err
 }
 
-// barred notes that the kiosk acknowledged a revocation.
+// barred notes that the kiosk knows of a revocation.
 func (c *crowd) barred(p *pass) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

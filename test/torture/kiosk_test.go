@@ -23,11 +23,16 @@ const (
 	envConfig = "GATEHOUSE_TORTURE_CONFIG"
 	envBoard  = "GATEHOUSE_TORTURE_BOARD"
 	envCrash  = "GATEHOUSE_TORTURE_CRASH"
+	envFleet  = "GATEHOUSE_TORTURE_FLEET" // a folder: this program is the centre
 )
 
 func TestMain(m *testing.M) {
 	if config := os.Getenv(envConfig); config != "" {
 		fmt.Fprintln(os.Stderr, runKiosk(config, os.Getenv(envBoard), point(os.Getenv(envCrash))))
+		os.Exit(1)
+	}
+	if dir := os.Getenv(envFleet); dir != "" {
+		fmt.Fprintln(os.Stderr, runCentre(dir, point(os.Getenv(envCrash))))
 		os.Exit(1)
 	}
 	defineFlags()
@@ -44,12 +49,14 @@ const (
 	beforeSettle point = "between passage and settle"
 	afterSettle  point = "after settle"
 	beforeFloor  point = "between a commit of trust and the floor"
+	beforeAnswer point = "between an order and its answer"
 )
 
 // said maps the points at which the kiosk writes a line to its log to what all such lines have.
 var said = map[point][]string{
-	afterSettle: {"msg=passage", "passage=passed"},
-	beforeFloor: {`msg="documents applied"`},
+	afterSettle:  {"msg=passage", "passage=passed"},
+	beforeFloor:  {`msg="documents applied"`},
+	beforeAnswer: {`msg="opened by hand"`},
 }
 
 // runKiosk is the child: gatehoused in all but the board, and that it dies where it is told to.

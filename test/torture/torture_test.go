@@ -4,6 +4,7 @@
 package torture
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -24,7 +25,7 @@ const (
 )
 
 func defineFlags() {
-	flag.Int(flagKills, 40, "how often the kiosk is killed")
+	flag.Int(flagKills, 0, "how often somebody is killed in each test; 0: as often as there is time for in make test")
 	flag.Uint64(flagSeed, uint64(time.Now().UnixNano()), "of the random instants")
 }
 
@@ -39,7 +40,7 @@ func TestTorture(t *testing.T) {
 	if testing.Short() {
 		t.Skip("kills many processes")
 	}
-	kills, seed := flagValue[int](flagKills), flagValue[uint64](flagSeed)
+	kills, seed := cmp.Or(flagValue[int](flagKills), 40), flagValue[uint64](flagSeed)
 	t.Logf("%d kills, -seed %d", kills, seed)
 	s := newStage(t, seed)
 	if err := s.first(t.Context()); err != nil {
