@@ -144,18 +144,13 @@ func TestOneAtATime(t *testing.T) {
 	for range n {
 		r := <-results
 		if r.err != nil {
-			if !strings.Contains(r.err.Error(), "in use by another") {
-				t.Error(r.err)
-			}
+			t.Error(r.err)
 			continue
 		}
 		if heads[r.head] {
 			t.Errorf("two heads of sequence %d", r.head)
 		}
 		heads[r.head] = true
-	}
-	if len(heads) == 0 {
-		t.Error("nobody made a bundle")
 	}
 }
 
