@@ -16,25 +16,69 @@ const maxUnderWay = 4
 
 // sending is where the sending of records is.
 type sending struct {
-	received uint64   // up to here the collector has them
-	next     uint64   // up to here they were sent
-	underWay []uint64 // the last of each batch that was sent and not acknowledged
+	rhythm   *rhythm
+	received uint64    // up to here the collector has them
+	next     uint64    // up to here they were sent
+	underWay []uint64  // the last of each batch that was sent and not acknowledged
+	moved    time.Time // when the first of those was sent, or the last receipt moved on
 	due      time.Time
 	patience time.Duration
 	wentBack time.Time
 }
 
-func (f *sending) begin(r fleet.Receipt, patience time.Duration) {
-	*f = sending{received: r.Seq, next: r.Seq, patience: patience}
+func (f *sending) begin(r fleet.Receipt, rhythm *rhythm) {
+	*f = sending{rhythm: rhythm, received: r.Seq, next: r.Seq, patience: rhythm.receipt}
+}
+
+// sent notes that a batch left, up to an event.
+func (f *sending) sent(last uint64, now time.Time) {
+	if len(f.underWay) == 0 {
+		f.moved = now
+	}
+	f.next, f.underWay, f.due = last, append(f.underWay, last), now.Add(f.patience)
+}
+
+// late goes back where no receipt came for too long, and waits longer the next time.
+func (f *sending) late(now time.Time) {
+	if len(f.underWay) > 0 && now.After(f.due) {
+		f.goBack(f.received)
+		f.patience = min(2*f.patience, f.rhythm.mostReceipt)
+	}
+}
+
+// goBack has everything sent again that follows an event.
+func (f *sending) goBack(to uint64) { f.received, f.next, f.underWay = to, to, nil }
+
+// answered moves on to what the collector has, up to an event, or back.
+func (f *sending) answered(seq uint64, now time.Time) {
+	switch {
+	case seq > f.received:
+		f.received, f.patience, f.moved = seq, f.rhythm.receipt, now
+		f.next = max(f.next, seq)
+		for len(f.underWay) > 0 && f.underWay[0] <= seq {
+			f.underWay = f.underWay[1:]
+		}
+		f.due = now.Add(f.patience)
+	case seq == f.received && len(f.underWay) > 0 && now.Sub(f.moved) >= f.rhythm.lost:
+		f.goBack(seq) // it is there, and what follows that did not arrive
+	case seq < f.received && now.Sub(f.wentBack) >= f.rhythm.goBack:
+		f.wentBack = now // it has fewer than it had: a collector that was put back asks for the rest
+		f.goBack(seq)
+	}
+}
+
+// hears ends a long wait: whoever publishes documents collects, so that a collector may be there again.
+func (f *sending) hears() {
+	f.patience = f.rhythm.receipt
+	if due := f.moved.Add(f.rhythm.receipt); due.Before(f.due) {
+		f.due = due
+	}
 }
 
 // sendRecords sends what there is room for.
 func (s *session) sendRecords(now time.Time) error {
 	f := &s.sending
-	if len(f.underWay) > 0 && now.After(f.due) {
-		f.next, f.underWay = f.received, nil
-		f.patience = min(2*f.patience, s.rhythm.mostReceipt)
-	}
+	f.late(now)
 	for len(f.underWay) < maxUnderWay {
 		r, err := s.outbox.Records(f.next)
 		if err != nil || r == nil {
@@ -46,9 +90,7 @@ func (s *session) sendRecords(now time.Time) error {
 			return fmt.Errorf("sync: %w", err)
 		}
 		s.publish(LeafRecords, false, 1, raw)
-		f.next = r.Last()
-		f.underWay = append(f.underWay, f.next)
-		f.due = now.Add(f.patience)
+		f.sent(r.Last(), now)
 	}
 	return nil
 }
@@ -72,19 +114,7 @@ func (s *session) takeReceipt(raw []byte) error {
 	if err != nil {
 		return err
 	}
-	f, now := &s.sending, time.Now()
-	switch {
-	case r.Seq > f.received:
-		f.received, f.patience = r.Seq, s.rhythm.receipt
-		s.fruitful = true
-		f.next = max(f.next, r.Seq)
-		for len(f.underWay) > 0 && f.underWay[0] <= r.Seq {
-			f.underWay = f.underWay[1:]
-		}
-		f.due = now.Add(f.patience)
-	case r.Seq < f.received && now.Sub(f.wentBack) >= s.rhythm.goBack:
-		// It has fewer than it had: a collector that was put back asks for the rest.
-		f.wentBack, f.received, f.next, f.underWay = now, r.Seq, r.Seq, nil
-	}
+	s.fruitful = s.fruitful || r.Seq > s.sending.received
+	s.sending.answered(r.Seq, time.Now())
 	return nil
 }

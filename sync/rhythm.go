@@ -21,6 +21,7 @@ type rhythm struct {
 
 	receipt     time.Duration // for a receipt, doubled each time in vain
 	mostReceipt time.Duration
+	lost        time.Duration // what is under way and answered with nothing new for so long was lost
 	goBack      time.Duration // a collector that lost events is heard so often
 	block       time.Duration // for a piece of a block; then blocks are asked for again
 }
@@ -30,6 +31,6 @@ func calm() rhythm {
 		firstPause: 2 * time.Second, mostPause: 5 * time.Minute, goodFor: time.Minute,
 		connect: 30 * time.Second, answer: 30 * time.Second, tick: 250 * time.Millisecond, beat: 40 * time.Second,
 		offer: 100 * time.Millisecond, correct: time.Second,
-		receipt: 10 * time.Second, mostReceipt: 10 * time.Minute, goBack: time.Minute, block: 10 * time.Second,
+		receipt: 10 * time.Second, mostReceipt: 10 * time.Minute, lost: time.Second, goBack: time.Minute, block: 10 * time.Second,
 	}
 }

@@ -77,7 +77,7 @@ func (s *session) run(ctx context.Context) error {
 	s.publish(LeafStatus, true, 1, encodeNote(s.status(true)))
 	s.cfg.State(nil)
 	s.offer = true // what the last connection brought may have waited for this one
-	s.sending.begin(s.outbox.Receipt(), s.rhythm.receipt)
+	s.sending.begin(s.outbox.Receipt(), &s.rhythm)
 	defer s.takeRest(ctx)
 	ticker := time.NewTicker(s.rhythm.tick)
 	defer ticker.Stop()
@@ -89,6 +89,7 @@ func (s *session) run(ctx context.Context) error {
 			return err
 		case <-s.inbox.news:
 			s.offer = true
+			s.sending.hears()
 		case m := <-s.inbox.messages:
 			s.take(ctx, m)
 		case <-ticker.C:

@@ -41,7 +41,9 @@ func (o *office) begin(act func()) {
 }
 
 func (o *office) run(ctx context.Context, args ...string) (string, error) {
-	text, err := exec.CommandContext(ctx, o.tool, append([]string{"-C", o.dir}, args...)...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, o.tool, append([]string{"-C", o.dir}, args...)...)
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // it else takes a second to end
+	text, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("gatehouse-fleet %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(text)))
 		fmt.Fprintln(o.log, err)
