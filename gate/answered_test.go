@@ -4,6 +4,7 @@
 package gate_test
 
 import (
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -30,6 +31,28 @@ func TestOpenedIsNotToldAfterTheAnswer(t *testing.T) {
 		}
 		if b.board.Level("north", gate.Relay) {
 			t.Error("the lane stays open")
+		}
+		if err := b.end(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Nor is it told while the admission is answered as stuck: what it does is over when the caller goes on.
+func TestTheAnswerComesAfterOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := false // unguarded: the race detector looks too
+		b := on(t, gate.Config{Opened: func(time.Time) {
+			time.Sleep(5 * time.Second) // an overloaded machine
+			told = true
+		}}, nil)
+		time.Sleep(time.Second)
+		o := <-b.admit(t.Context(), entrytest.Grant(t, "north"))
+		if !told {
+			t.Error("answered while Opened was told")
+		}
+		if !errors.Is(o.err, gate.ErrStuck) {
+			t.Errorf("%v: nothing is shown", o.err)
 		}
 		if err := b.end(); err != nil {
 			t.Error(err)

@@ -63,6 +63,13 @@ type admission struct {
 	ctx   context.Context
 	grant *entry.Grant
 	reply chan verdict // room for one; the first answer counts
+	turn  chan bool    // holds whether it was answered, while nobody tells or answers
+}
+
+func newAdmission(ctx context.Context, grant *entry.Grant) *admission {
+	a := &admission{ctx: ctx, grant: grant, reply: make(chan verdict, 1), turn: make(chan bool, 1)}
+	a.turn <- false
+	return a
 }
 
 type verdict struct {
@@ -70,10 +77,22 @@ type verdict struct {
 	err     error
 }
 
+// answer ends the admission, and not while it is told of.
 func (a *admission) answer(p entry.Passage, err error) {
+	<-a.turn
 	select {
 	case a.reply <- verdict{p, err}:
 	default:
+	}
+	a.turn <- true
+}
+
+// tell tells of the admission, unless it was answered: its caller may be at the next.
+func (a *admission) tell(what func()) {
+	answered := <-a.turn
+	defer func() { a.turn <- answered }() // a panic is answered too
+	if !answered {
+		what()
 	}
 }
 
@@ -172,7 +191,7 @@ func (g *Gate) sense(ctx context.Context) (end func()) {
 // With an error the passage is [entry.Fault]. ErrFault, ErrStuck and ErrPanic may have moved the lane; all other
 // errors moved nothing, and of these ErrBusy, ErrStopped and the end of ctx leave the grant unspent.
 func (g *Gate) Admit(ctx context.Context, grant *entry.Grant) (entry.Passage, error) {
-	a := &admission{ctx: ctx, grant: grant, reply: make(chan verdict, 1)}
+	a := newAdmission(ctx, grant)
 	if err := hand(ctx, g, g.admits, a); err != nil {
 		return entry.Fault, err
 	}

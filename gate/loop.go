@@ -210,9 +210,7 @@ func (l *loop) open(a *admission) step {
 		l.beat()
 		l.lamp(Green, true)
 		l.lamp(Red, false)
-		if l.serving.Load() == a { // else the watch has answered it, and its caller may be at the next
-			l.cfg.Opened(opened)
-		}
+		a.tell(func() { l.cfg.Opened(opened) })
 
 		for {
 			switch ev := l.await(ctx, over.C, a.ctx.Done()); ev.kind {
