@@ -43,10 +43,12 @@ func buildTool(t *testing.T, dir string) string {
 	return path
 }
 
-// online is a folder whose heads are for kiosks that hear of each.
-type online struct{ *folder.Folder }
+// renewed is a folder of which only new heads are published, over what was applied.
+type renewed struct{ *folder.Folder }
 
-func (o online) Bundle(venue string, at time.Time) (*fleet.Bundle, error) { return o.Online(venue, at) }
+func (r renewed) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
+	return r.Renewed(venue, at)
+}
 
 // runCentre is the child that stands for gatehouse-fleet serve where it is to die at a place.
 func runCentre(dir string, at point) error {
@@ -72,7 +74,7 @@ func runCentre(dir string, at point) error {
 	}
 	centre.New(centre.Config{
 		Broker: centre.Broker{Addr: addr, TLS: office}, Now: time.Now, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-	}, online{f}, collector.New(mortalStore{store, at}, f.KeyOf, time.Now, keys...)).Serve(context.Background())
+	}, renewed{f}, collector.New(mortalStore{store, at}, f.KeyOf, time.Now, keys...)).Serve(context.Background())
 	return store.Close()
 }
 

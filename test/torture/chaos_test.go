@@ -50,8 +50,8 @@ func (n *network) place(p part) point {
 
 // Bounds of what is waited for before somebody dies.
 const (
-	progressMost = 3 * time.Second
-	placedMost   = 5 * time.Second
+	progressMost = 2 * time.Second
+	placedMost   = 3 * time.Second
 )
 
 // pause waits for the moment of a death: who dies at a place gets there, or the collector takes something, or a moment
