@@ -60,7 +60,8 @@ arm: ## credential, entry and cache on 32-bit ARM, emulated
 bench: ## benchmarks and their ratios, as a table and in bench/latest.json
 	$(GO) run ./test/bench
 
-torture: ## kill -9 of the kiosk, a thousand times, while passes are scanned (KILLS=1000 SEED=…)
+torture: ## kill -9 of kiosk, broker and collector, a thousand times each test, while passes are scanned (KILLS=1000 SEED=…)
+	@test/packages mosquitto
 	$(GO) test -count=1 -timeout 2h -v -run TestTorture ./test/torture -kills $(or $(KILLS),1000) $(if $(SEED),-seed $(SEED))
 
 virtual: ## a whole kiosk on an emulated arm64 board

@@ -70,7 +70,7 @@ func (f *sending) answered(seq uint64, now time.Time) {
 // hears ends a long wait: whoever publishes documents collects, so that a collector may be there again.
 func (f *sending) hears() {
 	f.patience = f.rhythm.receipt
-	if due := f.moved.Add(f.rhythm.receipt); due.Before(f.due) {
+	if due := f.moved.Add(f.rhythm.lost); due.Before(f.due) {
 		f.due = due
 	}
 }

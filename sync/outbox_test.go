@@ -73,15 +73,15 @@ func TestNewsEndALongWait(t *testing.T) {
 		f.late(now)
 		f.sent(20, now)
 	}
-	f.late(now.Add(calm().receipt + 1))
+	f.late(now.Add(calm().lost + 1))
 	if len(f.underWay) == 0 {
 		t.Fatal("no long wait")
 	}
 	f.hears()
-	if f.late(now.Add(calm().receipt)); len(f.underWay) == 0 {
+	if f.late(now.Add(calm().lost)); len(f.underWay) == 0 {
 		t.Error("sent again at once: whoever publishes much would have much sent")
 	}
-	if f.late(now.Add(calm().receipt + 1)); len(f.underWay) > 0 || f.next != 10 {
+	if f.late(now.Add(calm().lost + 1)); len(f.underWay) > 0 || f.next != 10 {
 		t.Errorf("%v are still waited for", f.underWay)
 	}
 }

@@ -28,15 +28,30 @@ func (n *network) step(ctx context.Context) error {
 		n.office.begin(func() { _ = n.office.order(ctx) })
 	}
 	n.pause(ctx)
+	victim := n.died()
 	for _, p := range parts {
-		if n.runs(p) {
-			if err := n.fell(ctx, p); err != nil {
-				return fmt.Errorf("%s: %w", p, err)
-			}
-			return nil
+		if victim == "" && n.runs(p) {
+			victim = p
 		}
 	}
-	return nil // all were dead, and stayed so
+	if victim == "" {
+		return nil // all were dead, and stayed so
+	}
+	if err := n.fell(ctx, victim); err != nil {
+		return fmt.Errorf("%s: %w", victim, err)
+	}
+	return nil
+}
+
+// died is who died at its place, and nobody noticed yet.
+func (n *network) died() part {
+	switch {
+	case n.centre != nil && dead(n.centre):
+		return theCentre
+	case n.life != nil && dead(n.life.kiosk):
+		return theKiosk
+	}
+	return ""
 }
 
 // place is where a part that starts dies, mostly anywhere.
@@ -57,28 +72,29 @@ const (
 // pause waits for the moment of a death: who dies at a place gets there, or the collector takes something, or a moment
 // comes that has nothing to it.
 func (n *network) pause(ctx context.Context) {
+	if n.life == nil || n.died() != "" {
+		return
+	}
+	all := n.listen && n.centre != nil
 	switch {
-	case n.centre != nil && n.at[theCentre] != anywhere:
+	case all && n.at[theCentre] != anywhere:
 		wait(ctx, placedMost, n.centre.ended)
-	case n.life != nil && n.at[theKiosk] == beforeFloor:
+	case all && n.at[theKiosk] == beforeFloor:
 		n.office.begin(func() { _ = n.office.revoke(ctx) })
 		wait(ctx, placedMost, n.life.kiosk.ended)
-	case n.life != nil && n.at[theKiosk] == beforeAnswer:
+	case all && n.at[theKiosk] == beforeAnswer:
 		n.office.begin(func() { _ = n.office.order(ctx) })
 		wait(ctx, placedMost, n.life.kiosk.ended)
-	case n.life != nil && n.chance.IntN(2) == 0:
+	case all && n.chance.IntN(2) == 0:
 		n.progress(ctx)
 		wait(ctx, time.Duration(n.chance.Int64N(int64(50*time.Millisecond))), n.life.kiosk.ended)
-	case n.life != nil:
+	default:
 		n.moment(ctx, n.life)
 	}
 }
 
 // progress waits until the kiosk hears that the collector has more than it had, if all of them live to see it.
 func (n *network) progress(ctx context.Context) {
-	if !n.listen || n.centre == nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(ctx, progressMost)
 	defer cancel()
 	poll := time.NewTicker(5 * time.Millisecond)
