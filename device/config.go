@@ -95,9 +95,6 @@ func LoadConfig(path string) (Config, error) {
 	if cfg.venueKey, err = readVenueKey(cfg.VenueKey); err != nil {
 		return cfg, fmt.Errorf("%w: %s: %w", ErrVenueKey, path, err)
 	}
-	if err := cfg.Sync.load(); err != nil {
-		return cfg, fmt.Errorf("%w: %s: sync.%w", ErrConfig, path, err)
-	}
 	return cfg, nil
 }
 

@@ -4,6 +4,7 @@
 package device
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/tls"
@@ -133,10 +134,24 @@ func verifyUndated(s tls.ConnectionState, pool *x509.CertPool, host string) erro
 	return err
 }
 
-// join keeps the kiosk joined to its fleet until ctx ends, where the config says how.
+// reload is how long the kiosk waits for files of its sync block that are missing or spoiled.
+const reload = 5 * time.Second
+
+// join keeps the kiosk joined to its fleet until ctx ends, where the config says how. What is wrong with that is told, and
+// waits: a certificate that is missing keeps nobody in and nobody out.
 func (k *kiosk) join(ctx context.Context) {
 	if !k.cfg.Sync.on() {
 		return
+	}
+	for {
+		err := k.cfg.Sync.load()
+		if err == nil {
+			break
+		}
+		k.health.set(condition.Broker, fmt.Errorf("device: sync.%w", err))
+		if pause(ctx, cmp.Or(k.cfg.reopen, reload)); ctx.Err() != nil {
+			return
+		}
 	}
 	boot, err := k.hw.Clock.Boot()
 	if err != nil {

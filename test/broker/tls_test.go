@@ -111,3 +111,20 @@ func TestAKioskOf1970FollowsItsFleet(t *testing.T) {
 		return s.Clock.State == "behind" && s.Clock.At.Year() == time.Now().UTC().Year()
 	})
 }
+
+// A kiosk whose key is missing, or whose certificate is spoiled, works all the same, says so, and joins once they are there.
+func TestAKioskWithoutItsCertificateWorksAndWaits(t *testing.T) {
+	f := city(t)
+	check(t, f.AddIssuer("arena", folder.IssuerOptions{}))
+	m := start(t, f)
+	apply(t, f, m.Addr)
+	home := filepath.Join(f.Dir(), "kiosks", one.Venue, one.Kiosk)
+	key, err := os.ReadFile(filepath.Join(home, "kiosk.key"))
+	check(t, err)
+	check(t, os.Remove(filepath.Join(home, "kiosk.key")))
+	k := runKiosk(t, f, one, m.Addr)
+	k.told("sync.key")
+	k.until("its lane in service", func(s *client.Status) bool { return s.Lanes[0].Gate == "in service" })
+	check(t, os.WriteFile(filepath.Join(home, "kiosk.key"), key, 0o600))
+	k.until("joined", fresh)
+}
