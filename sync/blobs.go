@@ -83,10 +83,10 @@ func (f *fetching) want(m fleet.Missing) {
 	f.wanted = wanted
 }
 
-// askForBlocks asks for the next blocks where there is room.
+// askForBlocks asks for the next blocks where there is room, and not while an offer decides what is wanted.
 func (s *session) askForBlocks(ctx context.Context, now time.Time) error {
 	f := &s.fetching
-	if len(f.wanted) == 0 || len(f.asked) > 0 && now.Before(f.due) {
+	if s.offering != nil || len(f.wanted) == 0 || len(f.asked) > 0 && now.Before(f.due) {
 		return nil
 	}
 	b := f.wanted[0]

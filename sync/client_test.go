@@ -167,15 +167,21 @@ func TestABlobComesInVerifiedBlocksAndResumes(t *testing.T) {
 	}
 }
 
+// nonceOf is the nonce of the connection that a status is of.
+func nonceOf(t *testing.T, s syncer.Status) (nonce fleet.Nonce) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(`"`+s.Nonce+`"`), &nonce); err != nil {
+		t.Fatal(err)
+	}
+	return nonce
+}
+
 func TestCommandsAreObeyedOnceAndOnThisConnectionOnly(t *testing.T) {
 	b, k := mqtttest.Start(t), newKiosk(t)
 	e := listen(t, b)
 	k.join(b.Addr())
 	s := e.status()
-	var nonce fleet.Nonce
-	if err := json.Unmarshal([]byte(`"`+s.Nonce+`"`), &nonce); err != nil {
-		t.Fatal(err)
-	}
+	nonce := nonceOf(t, s)
 	order := func(c fleet.Command, to fleet.Place, signer string) []byte {
 		raw, err := fleet.SignCommand(to, morning, c, key(t, signer))
 		if err != nil {

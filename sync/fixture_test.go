@@ -70,7 +70,8 @@ type kiosk struct {
 	reported syncer.Reported
 	at       time.Time // as the kiosk's clock says
 
-	hurried bool // its client waits for moments in place of minutes
+	built   <-chan struct{} // an offer takes until it is closed; nil: no time
+	hurried bool            // its client waits for moments in place of minutes
 }
 
 func newKiosk(tb testing.TB) *kiosk {
@@ -111,6 +112,9 @@ func (k *kiosk) Offer(_ context.Context, heap []fleet.Document, blobs [][]byte) 
 		}
 		m = k.missing
 	})
+	if k.built != nil {
+		<-k.built
+	}
 	return m, nil
 }
 

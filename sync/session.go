@@ -35,9 +35,16 @@ type session struct {
 	pending   []promise
 	beat      time.Time // when the next is due
 	offered   time.Time
-	offer     bool // documents wait to be offered
+	offer     bool        // documents wait to be offered
+	offering  chan answer // of the offer that is under way; nil: none is
 	corrected time.Time
 	reported  Reported
+}
+
+// answer is what came of an offer.
+type answer struct {
+	missing fleet.Missing
+	err     error
 }
 
 // promise is a token that the broker has yet to fulfil.
@@ -81,6 +88,11 @@ func (s *session) run(ctx context.Context) error {
 	defer s.takeRest(ctx)
 	ticker := time.NewTicker(s.rhythm.tick)
 	defer ticker.Stop()
+	defer func() {
+		if s.offering != nil {
+			<-s.offering
+		}
+	}()
 	for {
 		select {
 		case <-ctx.Done():
@@ -92,6 +104,8 @@ func (s *session) run(ctx context.Context) error {
 			s.sending.hears()
 		case m := <-s.inbox.messages:
 			s.take(ctx, m)
+		case a := <-s.offering:
+			s.answered(a)
 		case <-ticker.C:
 		}
 		if err := s.work(ctx, time.Now()); err != nil {
@@ -143,7 +157,7 @@ func (s *session) subscribe(ctx context.Context) error {
 
 // work does what is due.
 func (s *session) work(ctx context.Context, now time.Time) error {
-	if s.offer && now.Sub(s.offered) >= s.rhythm.offer {
+	if s.offer && s.offering == nil && now.Sub(s.offered) >= s.rhythm.offer {
 		s.offer, s.offered = false, now
 		s.offerDocuments(ctx, nil)
 	}
@@ -236,12 +250,23 @@ func (s *session) correct(payload []byte) {
 	}
 }
 
-// offerDocuments lets the kiosk believe what it can of what arrived.
+// offerDocuments lets the kiosk believe what it can of what arrived. It takes a slow card a minute and more to build a long list;
+// events leave and orders are heard meanwhile.
 func (s *session) offerDocuments(ctx context.Context, blobs [][]byte) {
-	missing, err := s.docs.Offer(ctx, s.heap.all(), blobs)
-	if err != nil {
-		s.cfg.Log.Warn("documents not in force", "err", err)
+	answers := make(chan answer, 1)
+	s.offering = answers
+	go func() {
+		missing, err := s.docs.Offer(ctx, s.heap.all(), blobs)
+		answers <- answer{missing, err}
+	}()
+}
+
+// answered goes on with what came of an offer.
+func (s *session) answered(a answer) {
+	s.offering = nil
+	if a.err != nil {
+		s.cfg.Log.Warn("documents not in force", "err", a.err)
 	}
-	s.fetching.want(missing)
+	s.fetching.want(a.missing)
 	s.report()
 }
