@@ -73,6 +73,7 @@ func (o office) Report() (r syncer.Reported, b syncer.Beat) {
 			b.Conditions = append(b.Conditions, code)
 		}
 	}
+	r.Conditions = b.Conditions
 	belief, err := o.trust.Belief()
 	if err != nil {
 		r.Code, r.Reason = "none", oneLine(err.Error())
@@ -80,6 +81,7 @@ func (o office) Report() (r syncer.Reported, b syncer.Beat) {
 	}
 	t := belief.Terms()
 	b.Band, b.Signed = string(t.Freshness(now)), t.Signed
+	r.Band, r.Signed = b.Band, b.Signed
 	r.Missing = t.Incomplete
 	for _, v := range t.Versions {
 		r.Documents = append(r.Documents, syncer.Version{Kind: v.Kind, Scope: v.Scope, Version: v.Version})

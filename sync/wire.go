@@ -36,6 +36,10 @@ type Reported struct {
 	Code    string `json:"code"`
 	Reason  string `json:"reason,omitempty"`
 	Program string `json:"program"` // its version
+
+	Band       string    `json:"band,omitempty"`  // fresh, stale, hard
+	Signed     time.Time `json:"signed,omitzero"` // of the data in force
+	Conditions []string  `json:"conditions,omitempty"`
 }
 
 // Version is one document in force.

@@ -4,6 +4,8 @@
 package main
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gatehouse/fleet/centre"
 	"gatehouse/fleet/folder"
 )
 
@@ -101,6 +104,27 @@ func brokerWritten(out io.Writer, dir string, root bool) {
 	}
 	fmt.Fprintf(out, "Each kiosk's certificate is beside its local config: kiosk.pem, kiosk.key (mode 0600), broker-ca.pem\nNext: mosquitto -c %s, and then gatehouse-fleet apply\n",
 		filepath.Join(dir, "mosquitto.conf"))
+}
+
+// brokerAdvice is what to do where the broker is not as it should be; empty for other errors.
+func brokerAdvice(err error) string {
+	var authority x509.UnknownAuthorityError
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var alert tls.AlertError
+	switch {
+	case !errors.Is(err, centre.ErrBroker):
+		return ""
+	case errors.As(err, &authority):
+		return "Its certificate is not of this fleet. Write it anew, and restart the broker: gatehouse-fleet broker-config mosquitto DIR\n"
+	case errors.As(err, &name):
+		return "Its certificate has not the name by which fleet.yaml calls it. Write it anew, and restart the broker: gatehouse-fleet broker-config mosquitto DIR\n"
+	case errors.As(err, &invalid):
+		return "Its certificate does not count now: look at the clock of this machine. One that has ended is written anew by: gatehouse-fleet broker-config mosquitto DIR\n"
+	case errors.As(err, &alert):
+		return "It does not take the certificate of this folder: give it the ca.pem that broker-config wrote last, and restart it\n"
+	}
+	return "Does it run there, and does fleet.yaml name it rightly? Kiosks decide all the same meanwhile; nothing is lost\n"
 }
 
 // spread is the command by which what was edited reaches the kiosks.

@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -46,7 +48,11 @@ at all. --follow stays, and shows those that arrive.`,
 					return fmt.Errorf("--since %q is no time; write for example 2026-05-01T06:00:00Z", since)
 				}
 			}
-			store, err := collector.OpenSQLite(cmd.Context(), databaseOf(f, db))
+			path := databaseOf(f, db)
+			if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s is not there: no event was collected yet. Collect them with: gatehouse-fleet serve", path)
+			}
+			store, err := collector.OpenSQLite(cmd.Context(), path)
 			if err != nil {
 				return err
 			}

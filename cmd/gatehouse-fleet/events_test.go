@@ -79,6 +79,20 @@ func TestFollowedEventsAreShownOnce(t *testing.T) {
 	}
 }
 
+// Two that serve one fleet would throw each other out of the broker, again and again.
+func TestOneServes(t *testing.T) {
+	db := filepath.Join(t.TempDir(), "events.db")
+	unlock, err := serveAlone(db)
+	must(t, err)
+	if _, err := serveAlone(db); err == nil || !strings.Contains(err.Error(), "stop that first") {
+		t.Errorf("a second one: %v", err)
+	}
+	unlock()
+	unlock, err = serveAlone(db)
+	must(t, err)
+	unlock()
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 
 func main() {
 	if err := newRoot().Execute(); err != nil {
-		fmt.Fprintf(os.Stderr, "gatehouse-fleet: %v\n", err)
+		fmt.Fprintf(os.Stderr, "gatehouse-fleet: %v\n%s", err, brokerAdvice(err))
 		os.Exit(1)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ import (
 	"gatehouse/device"
 	"gatehouse/fleet"
 	"gatehouse/fleet/folder"
+	"gatehouse/test/mosquitto"
 )
 
 func TestMain(m *testing.M) {
@@ -30,10 +33,24 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	port := mosquitto.FreePort(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"dsc": makeDSC, "mode": checkMode, "field": setField, "kiosk": importBundle,
+			"broker": func(ts *testscript.TestScript, _ bool, args []string) { // the one of the scripts that have one
+				mosquitto.Run(t, filepath.Dir(ts.MkAbs(args[0])), port)
+			},
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("PORT", strconv.Itoa(port))
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "mosquitto" {
+				return false, fmt.Errorf("the condition %q is unknown", name)
+			}
+			return mosquitto.There(), nil
 		},
 	})
 }

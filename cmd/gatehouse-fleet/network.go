@@ -8,15 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
-	"os"
-	"path/filepath"
-	"strings"
-
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"gatehouse/fleet"
 	"gatehouse/fleet/centre"
@@ -97,6 +96,11 @@ with one number raise an alarm, which "events --alarms" shows.`,
 			if err != nil {
 				return err
 			}
+			unlock, err := serveAlone(databaseOf(f, db))
+			if err != nil {
+				return errors.Join(err, store.Close())
+			}
+			defer unlock()
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			log.Info("serving", "broker", broker.Addr)
 			centre.New(centre.Config{Broker: broker, Now: time.Now, Log: log}, renewed{f}, collector.New(store, f.KeyOf, time.Now, keys...)).Serve(ctx)
@@ -105,6 +109,19 @@ with one number raise an alarm, which "events --alarms" shows.`,
 	}
 	cmd.Flags().StringVar(&db, "db", "", "the `file` of the collected events (default: events.db of the folder)")
 	return cmd
+}
+
+// serveAlone keeps a second "serve" away, with which the first would take turns at the broker.
+func serveAlone(db string) (unlock func(), err error) {
+	file, err := os.OpenFile(db+".serve", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("another gatehouse-fleet serve collects into %s: one is enough, stop that first", db)
+	}
+	return func() { file.Close() }, nil
 }
 
 func databaseOf(f *folder.Folder, path string) string {
@@ -215,71 +232,4 @@ func repeat(ctx context.Context, every time.Duration, do func() error) error {
 			return nil
 		}
 	}
-}
-
-func newCommand(o *options) *cobra.Command {
-	var reason string
-	wait := 20 * time.Second
-	cmd := &cobra.Command{
-		Use:   "cmd VENUE/KIOSK ACTION [LANE]",
-		Short: "Order one kiosk that is joined: open, close-lane, open-lane, identify or resync",
-		Long: `Order one kiosk that is joined now, and print what became of it.
-
-The order is signed with the command key and bound to the kiosk's boot and
-connection: it is carried out once or not at all, and never later. The kiosk
-records it, with the reason, before it acts. "identify" has the lane's red lamp blink
-for whoever stands there, and "resync" has the kiosk ask for everything anew.`,
-		Example: `  gatehouse-fleet cmd arena/gate-1 open in-1 --reason "pushchair, asked by telephone"
-  gatehouse-fleet cmd arena/gate-1 close-lane in-1 --reason "turnstile is being repaired"`,
-		Args: cobra.RangeArgs(2, 3),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			place, err := placeOf(args[0])
-			if err != nil {
-				return err
-			}
-			if strings.TrimSpace(reason) == "" {
-				return errors.New("why? It is recorded with the order. Add --reason TEXT")
-			}
-			f, err := o.open()
-			if err != nil {
-				return err
-			}
-			broker, err := officeOf(f)
-			if err != nil {
-				return err
-			}
-			keys, err := f.SigningKeys(fleet.RoleCommand)
-			if err != nil {
-				return err
-			}
-			order := centre.Order{To: place, Action: fleet.Action(args[1]), Reason: reason}
-			if len(args) == 3 {
-				order.Lane = args[2]
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), wait)
-			defer cancel()
-			r, err := centre.Command(ctx, broker, order, time.Now(), keys...)
-			if err != nil {
-				return err
-			}
-			if !r.Done {
-				return fmt.Errorf("%s: %s: %s", place, r.Code, r.Text)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: done (event %d)\n", place, r.Event)
-			return nil
-		},
-	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the `record`: who asks, and what for")
-	cmd.Flags().DurationVar(&wait, "wait", wait, "how long to wait for the answer")
-	return cmd
-}
-
-// placeOf reads VENUE/KIOSK.
-func placeOf(text string) (fleet.Place, error) {
-	venue, kiosk, ok := strings.Cut(text, "/")
-	p := fleet.Place{Venue: venue, Kiosk: kiosk}
-	if !ok || p.Validate() != nil {
-		return p, fmt.Errorf("%q is not VENUE/KIOSK; write for example arena/gate-1", text)
-	}
-	return p, nil
 }

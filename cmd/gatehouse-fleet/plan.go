@@ -81,7 +81,7 @@ func printPlan(w io.Writer, p *folder.Plan) error {
 	}
 	for i := range p.Keys {
 		if text := p.Keys[i].Missing(); text != "" {
-			fmt.Fprintf(w, "Bring keys before bundle: %s\n", text)
+			fmt.Fprintf(w, "Bring keys first: %s\n", text)
 		}
 	}
 	return nil
@@ -90,7 +90,7 @@ func printPlan(w io.Writer, p *folder.Plan) error {
 func printVenue(w io.Writer, v *folder.VenuePlan) {
 	fmt.Fprintf(w, "%s, %s: ", v.Venue, kiosksText(v.Kiosks, "no kiosk yet"))
 	if v.Head == 0 {
-		fmt.Fprintln(w, "no bundle was made yet")
+		fmt.Fprintln(w, "nothing was signed yet")
 	} else {
 		fmt.Fprintf(w, "head %d, fresh until %s\n", v.Head, v.FreshUntil.Format(time.RFC3339))
 	}

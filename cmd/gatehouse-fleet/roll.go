@@ -4,11 +4,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -18,6 +20,7 @@ import (
 
 	"gatehouse/fleet"
 	"gatehouse/fleet/centre"
+	"gatehouse/fleet/folder"
 )
 
 // errShown ends a look at the fleet.
@@ -25,37 +28,53 @@ var errShown = errors.New("shown")
 
 func newStatus(o *options) *cobra.Command {
 	var asJSON bool
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show every kiosk that was heard of: joined or not, versions in force, age of its data, events waiting, conditions",
-		Long: `Show every kiosk that the broker has heard of.
+		Short: "Show every kiosk: joined or not, versions in force, age of its data, events waiting, conditions",
+		Long: `Show every kiosk of the folder, and every other that the broker has heard of.
 
 None of it is signed: it is what kiosks say of themselves, for people to look at.
 HEAD is the number of the newest head in force there, and DATA what that makes of the
-data: fresh, stale or hard; LACKS is what the head names and has not arrived. A kiosk
-that is gone without a word is seen by the age of its last heartbeat, which comes
-every minute: "watch" stays to hear it.
+data: fresh, stale or hard; LACKS is what the head names and has not arrived.
+
+Heartbeats come every minute and are kept by nobody; how many events wait is told by
+them alone. With --wait it stays until each kiosk that is joined was heard, and "watch"
+stays for good. A kiosk that is gone without a word is seen by its heartbeat's age.
 
 --json prints an array; fields may be added, those there stay: {"kiosk": "venue/kiosk", "status": {"online", "boot",
 "nonce", "version", "at"}, "reported": {"documents", "missing", "code", "reason",
-"program"}, "beat": {"at", "clock", "uptime" in seconds, "band", "signed",
+"program", "band", "signed", "conditions"}, "beat": {"at", "clock", "uptime" in seconds, "band", "signed",
 "conditions", "ledger", "last", "received"}, "beat_at"}.`,
-		Example: "  gatehouse-fleet status --json",
-		Args:    cobra.NoArgs,
+		Example: `  gatehouse-fleet status
+  gatehouse-fleet status --wait 90s --json`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := watchRoll(cmd, o, func(seen []centre.Seen) error {
-				if asJSON {
-					return errors.Join(json.NewEncoder(cmd.OutOrStdout()).Encode(seen), errShown)
+			var last []centre.Seen
+			show := func(ctx context.Context, f *folder.Folder) error {
+				if wait > 0 {
+					var cancel context.CancelFunc
+					ctx, cancel = context.WithTimeout(ctx, wait)
+					defer cancel()
 				}
-				return errors.Join(showRoll(cmd.OutOrStdout(), seen, time.Now()), errShown)
-			})
-			if errors.Is(err, errShown) {
-				return nil
+				return watchRoll(ctx, f, func(seen []centre.Seen) error {
+					if last = seen; wait > 0 && slices.ContainsFunc(seen, unheard) {
+						return nil
+					}
+					return errShown
+				})
 			}
-			return err
+			if err := o.online(cmd, show); err != nil && !errors.Is(err, errShown) {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(last)
+			}
+			return showRoll(cmd.OutOrStdout(), last, time.Now())
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write one JSON array")
+	cmd.Flags().DurationVar(&wait, "wait", 0, "stay at most so `long`, until each kiosk that is joined was heard")
 	return cmd
 }
 
@@ -73,14 +92,16 @@ pipe each is written below the last.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
-			f, isFile := out.(*os.File)
-			terminal := isFile && isTerminal(f)
-			return watchRoll(cmd, o, func(seen []centre.Seen) error {
-				if terminal {
-					fmt.Fprint(out, clearScreen)
-				}
-				fmt.Fprintln(out, time.Now().Format(time.DateTime))
-				return showRoll(out, seen, time.Now())
+			file, isFile := out.(*os.File)
+			terminal := isFile && isTerminal(file)
+			return o.online(cmd, func(ctx context.Context, f *folder.Folder) error {
+				return watchRoll(ctx, f, func(seen []centre.Seen) error {
+					if terminal {
+						fmt.Fprint(out, clearScreen)
+					}
+					fmt.Fprintln(out, time.Now().Format(time.DateTime))
+					return showRoll(out, seen, time.Now())
+				})
 			})
 		},
 	}
@@ -91,32 +112,56 @@ func isTerminal(f *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// watchRoll calls show with what kiosks say of themselves, until it fails or the program is stopped.
-func watchRoll(cmd *cobra.Command, o *options, show func([]centre.Seen) error) error {
+// online does something with the folder until it is done or the program is stopped.
+func (o *options) online(cmd *cobra.Command, do func(context.Context, *folder.Folder) error) error {
 	f, err := o.open()
-	if err != nil {
-		return err
-	}
-	broker, err := officeOf(f)
 	if err != nil {
 		return err
 	}
 	ctx, stop := untilStopped(cmd)
 	defer stop()
-	return centre.Watch(ctx, broker, show)
+	return do(ctx, f)
 }
+
+// watchRoll calls show with what kiosks say of themselves, those of the folder that said nothing among them, until it fails
+// or ctx ends.
+func watchRoll(ctx context.Context, f *folder.Folder, show func([]centre.Seen) error) error {
+	broker, err := officeOf(f)
+	if err != nil {
+		return err
+	}
+	kiosks, err := f.Kiosks()
+	if err != nil {
+		return err
+	}
+	return centre.Watch(ctx, broker, func(seen []centre.Seen) error {
+		for _, p := range kiosks {
+			if !slices.ContainsFunc(seen, func(s centre.Seen) bool { return s.Kiosk == p }) {
+				seen = append(seen, centre.Seen{Kiosk: p})
+			}
+		}
+		slices.SortFunc(seen, func(a, b centre.Seen) int { return strings.Compare(a.Kiosk.String(), b.Kiosk.String()) })
+		return show(seen)
+	})
+}
+
+// unheard: a kiosk that is joined, of which no heartbeat came yet.
+func unheard(s centre.Seen) bool { return s.Status.Online && s.BeatAt.IsZero() }
 
 func showRoll(out io.Writer, seen []centre.Seen, now time.Time) error {
 	if len(seen) == 0 {
-		_, err := fmt.Fprintln(out, "No kiosk was heard of at this broker. See what one says of it: gatehouse status, at the kiosk.")
+		_, err := fmt.Fprintln(out, "No kiosk is in this folder, and the broker has heard of none. Next: gatehouse-fleet kiosk add VENUE/KIOSK")
 		return err
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "KIOSK\tJOINED\tHEARTBEAT\tHEAD\tDATA\tSIGNED\tLACKS\tEVENTS WAITING\tCONDITIONS")
 	for _, s := range seen {
 		joined, head, waiting := "no", "-", "-"
-		if s.Status.Online {
+		switch {
+		case s.Status.Online:
 			joined = "yes"
+		case s.Status.Boot == "":
+			joined = "never"
 		}
 		for _, v := range s.Reported.Documents {
 			if v.Kind == string(fleet.KindHead) {
@@ -127,13 +172,26 @@ func showRoll(out io.Writer, seen []centre.Seen, now time.Time) error {
 		if n := len(s.Reported.Missing); n > 0 {
 			lacks = strconv.Itoa(n)
 		}
-		if s.Beat.Ledger != "" {
+		band, signed, conditions := s.Reported.Band, s.Reported.Signed, s.Reported.Conditions
+		if !s.BeatAt.IsZero() {
+			band, signed, conditions = s.Beat.Band, s.Beat.Signed, s.Beat.Conditions
 			waiting = strconv.FormatUint(s.Beat.Last-min(s.Beat.Last, s.Beat.Received), 10)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Kiosk, joined, ago(s.BeatAt, now, "none yet"), head, orDash(plain(s.Beat.Band)),
-			ago(s.Beat.Signed, now, "-"), lacks, waiting, orDash(plain(strings.Join(s.Beat.Conditions, " "))))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Kiosk, joined, ago(s.BeatAt, now, "-"), head, orDash(plain(band)),
+			ago(signed, now, "-"), lacks, waiting, orDash(plain(strings.Join(conditions, " "))))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(seen, unheard) {
+		_, err := fmt.Fprintln(out, "Heartbeats come every minute; with --wait 90s they are waited for")
+		return err
+	}
+	if slices.ContainsFunc(seen, func(s centre.Seen) bool { return !s.Status.Online }) {
+		_, err := fmt.Fprintln(out, "What keeps a kiosk away it tells itself: gatehouse status, at the kiosk")
+		return err
+	}
+	return nil
 }
 
 // ago is how long ago something was, or what to say where it never was.

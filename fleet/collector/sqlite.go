@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
@@ -54,8 +55,15 @@ var ErrNewerSchema = errors.New("collector: the database was written by a newer 
 // SQLite is the store of a fleet that needs no server: one file, written ahead and synced with every batch.
 type SQLite struct{ db *sql.DB }
 
-// OpenSQLite opens the store at path, or begins one.
+// OpenSQLite opens the store at path, or begins one, for its owner's eyes alone.
 func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite gives what lies beside it the same mode
+	if err != nil {
+		return nil, fmt.Errorf("collector: %w", err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("collector: %w", err)
+	}
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_txlock=immediate")
 	if err != nil {
 		return nil, fmt.Errorf("collector: %s: %w", path, err)

@@ -243,6 +243,7 @@ func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
 	k.until("the lane in service", func(s *client.Status) bool {
 		return s.Lanes[0].Gate == "in service" && s.Lanes[0].Scanner == "connected"
 	})
+	reports(t, f, m.Addr, "fresh")
 
 	ticket := func() folder.Issued {
 		i, err := f.Issue("arena", credential.Claims{Kind: "ticket", Scope: []string{"arena"}, Issued: time.Now(), Expires: time.Now().Add(time.Hour)})
@@ -288,6 +289,23 @@ func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
 	alarms, err := store.Alarms(t.Context())
 	if err != nil || len(alarms) != 0 {
 		t.Errorf("alarms %+v, %v", alarms, err)
+	}
+}
+
+// reports waits until what the broker keeps of the only kiosk says this of its data: whoever asks need not wait for a heartbeat.
+func reports(t testing.TB, f *folder.Folder, addr, band string) {
+	t.Helper()
+	told := errors.New("told")
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	err := centre.Watch(ctx, officeAt(t, f, addr), func(seen []centre.Seen) error {
+		if len(seen) == 1 && seen[0].Reported.Band == band && !seen[0].Reported.Signed.IsZero() {
+			return told
+		}
+		return nil
+	})
+	if !errors.Is(err, told) {
+		t.Errorf("the kiosk never reported %s: %v", band, err)
 	}
 }
 

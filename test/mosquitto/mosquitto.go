@@ -49,10 +49,7 @@ func Start(t testing.TB, f *folder.Folder, hosts ...string) *Broker {
 // Need skips or fails the test where Mosquitto is missing, as Start does, and returns the program.
 func Need(t testing.TB) string {
 	t.Helper()
-	program, err := exec.LookPath("mosquitto")
-	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/mosquitto") // where Debian has it, and a user's PATH has not
-	}
+	program, err := find()
 	switch {
 	case err != nil && os.Getenv("GATEHOUSE_TESTDATA") != "":
 		t.Fatal("mosquitto is not installed: apt install mosquitto")
@@ -60,6 +57,19 @@ func Need(t testing.TB) string {
 		t.Skip("mosquitto is not installed: apt install mosquitto")
 	}
 	return program
+}
+
+func find() (string, error) {
+	if program, err := exec.LookPath("mosquitto"); err == nil {
+		return program, nil
+	}
+	return exec.LookPath("/usr/sbin/mosquitto") // where Debian has it, and a user's PATH has not
+}
+
+// There tells whether a test can go on with Need: Mosquitto is there, or its absence is to be a failure.
+func There() bool {
+	_, err := find()
+	return err == nil || os.Getenv("GATEHOUSE_TESTDATA") != ""
 }
 
 // Run runs a broker with the configuration that is in a folder already, until the test ends.
