@@ -84,8 +84,8 @@ lanes:
 		text += fmt.Sprintf(`  - name: in-%d
     pulse: 100ms
     scanner: {port: %s, same_code: 200ms}
-    gpio: {relay: {line: simulated}}
-`, i+1, ports[i])
+    gpio: {relay: {line: simulated-%d}}
+`, i+1, ports[i], i+1)
 	}
 	path = filepath.Join(homeOf(f, p), "gatehouse.yaml")
 	check(t, os.WriteFile(path, []byte(text), 0o600))
