@@ -58,6 +58,7 @@ arm: ## credential, entry and cache on 32-bit ARM, emulated
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) build -o /dev/null ./cmd/gatehoused
 
 bench: ## benchmarks and their ratios, as a table and in bench/latest.json
+	@test/packages mosquitto
 	$(GO) run ./test/bench
 
 torture: ## kill -9 of kiosk, broker and collector, a thousand times each test, while passes are scanned (KILLS=1000 SEED=…)

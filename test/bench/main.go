@@ -46,7 +46,7 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, r)
+		rows = append(rows, r...)
 	}
 	daemon, err := measureDaemon(ctx)
 	if err != nil {

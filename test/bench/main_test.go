@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,13 +23,15 @@ PASS
 
 func TestMedianRoundIsReported(t *testing.T) {
 	b := benchmark{name: "BenchmarkVerifyGH1", value: "ns/op", unit: "ns", against: "raw", goal: 1.35}
-	got, err := b.row(verifyOutput)
-	want := row{Name: "VerifyGH1", Value: 80571, Unit: "ns", Against: "raw", Ratio: 1.07, Goal: 1.35, Met: true}
-	if err != nil || got != want {
+	b.more = []number{{name: "chars", value: "chars", unit: "B", ratio: "raw-ns/op", against: "none", goal: 74000}}
+	got, err := b.rows(verifyOutput)
+	want := []row{{Name: "VerifyGH1", Value: 80571, Unit: "ns", Against: "raw", Ratio: 1.07, Goal: 1.35, Met: true},
+		{Name: "VerifyGH1/chars", Value: 243, Unit: "B", Against: "none", Ratio: 74607, Goal: 74000}}
+	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
 	b.goal = 1.06
-	if got, err := b.row(verifyOutput); err != nil || got.Met {
+	if got, err := b.rows(verifyOutput); err != nil || got[0].Met {
 		t.Errorf("a ratio of 1.07 meets 1.06: %+v, %v", got, err)
 	}
 }
@@ -40,12 +43,12 @@ func TestOutputWithoutTheNumber(t *testing.T) {
 		verifyOutput: "reports no p50-µs",
 		"BenchmarkVerifyGH1-2 200 fast p50-µs\n": `"fast" is no number`,
 	} {
-		if _, err := floor.row(out); err == nil || !strings.Contains(err.Error(), complaint) {
+		if _, err := floor.rows(out); err == nil || !strings.Contains(err.Error(), complaint) {
 			t.Errorf("got %v, want %s", err, complaint)
 		}
 	}
 	floor.against = "raw"
-	if _, err := floor.row("BenchmarkVerifyGH1-2 200 5 p50-µs\n"); err == nil || !strings.Contains(err.Error(), "no ratio") {
+	if _, err := floor.rows("BenchmarkVerifyGH1-2 200 5 p50-µs\n"); err == nil || !strings.Contains(err.Error(), "no ratio") {
 		t.Errorf("without its ratio: %v", err)
 	}
 }

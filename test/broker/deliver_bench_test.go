@@ -36,7 +36,7 @@ const maxGrowth = 8e6
 // it; ratio is that of the times, and memory-ratio what the daemon's anonymous memory grows by, to its limit.
 func BenchmarkDeliver(b *testing.B) {
 	for b.Loop() {
-		deliver(b, quick())
+		deliver(b, offlineEvents)
 	}
 }
 
@@ -183,11 +183,4 @@ func (p *program) anonymous(b *testing.B) uint64 {
 	}
 	b.Fatal("no RssAnon")
 	return 0
-}
-
-func quick() int {
-	if n, err := strconv.Atoi(os.Getenv("QUICK")); err == nil {
-		return n
-	}
-	return offlineEvents
 }
