@@ -36,17 +36,23 @@ func newRoot() *cobra.Command {
 	o := &options{}
 	root := &cobra.Command{
 		Use:   "gatehouse-fleet",
-		Short: "Keep a fleet: keys, issuers, passes, kiosks, bundles",
-		Long: `Keep the folder of a fleet of gates, and make the signed bundles that its kiosks import.
+		Short: "Keep a fleet: keys, issuers, passes, kiosks, and what they are told",
+		Long: `Keep the folder of a fleet of gates, and sign what its kiosks believe.
 
 The folder holds YAML to be edited and keys to be kept. Nothing in it reaches a
-kiosk before "bundle" has checked and signed it.`,
+kiosk before it was checked and signed: by "bundle", as a file that somebody carries
+there, or by "apply", over a broker that fleet.yaml names. docs/operations.md goes
+through both.`,
 		Example: `  gatehouse-fleet init city --venue arena && cd city
   gatehouse-fleet issuer add arena
   gatehouse-fleet kiosk add arena/gate-1
   gatehouse-fleet check && gatehouse-fleet plan
   gatehouse-fleet bundle --venue arena -o arena.bundle
-  gatehouse-fleet issue --issuer arena --scope arena --valid 24h`,
+  gatehouse-fleet issue --issuer arena --scope arena --valid 24h
+
+  gatehouse-fleet init city --venue arena --broker broker.example:8883
+  gatehouse-fleet broker-config mosquitto DIR && gatehouse-fleet apply && gatehouse-fleet serve
+  gatehouse-fleet status`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

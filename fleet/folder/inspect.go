@@ -42,6 +42,7 @@ func Inspect(dir string, at time.Time) []*Fault {
 	i.outages()
 	i.venues()
 	i.kiosks()
+	i.certificates()
 	i.published()
 	sortFaults(i.faults)
 	return i.faults

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -111,6 +112,21 @@ func TestUserAndFoldersAreMade(t *testing.T) {
 		info, err := os.Stat(filepath.Join(root, dir))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v; want %v", dir, info, err, want)
+		}
+	}
+
+	// Secrets that root brings become the daemon's alone.
+	secrets := []string{"etc/gatehouse/venue.key", "etc/gatehouse/kiosk.key"}
+	for _, name := range secrets {
+		if err := os.WriteFile(filepath.Join(root, name), []byte("secret\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, tool(t, "systemd-tmpfiles"), "--create", "--root="+root, "gatehouse.conf")
+	for _, name := range secrets {
+		info, err := os.Stat(filepath.Join(root, name))
+		if err != nil || info.Mode().Perm() != 0o600 || info.Sys().(*syscall.Stat_t).Uid != 990 {
+			t.Errorf("%s: %+v, %v; the daemon cannot read it, or others can", name, info, err)
 		}
 	}
 }
