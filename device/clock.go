@@ -128,8 +128,9 @@ func (k *timekeeper) reading() entry.Moment {
 func (k *timekeeper) observe() (unsynced, behind error) {
 	switch m := k.moment(); m.Clock {
 	case entry.ClockBehind:
-		return nil, fmt.Errorf("device: the clock says %s, and this kiosk knows that it is %s at least: decisions go by that; set the clock or give the kiosk a time server",
-			k.Wall().UTC().Format(time.RFC3339), m.At.UTC().Format(time.RFC3339))
+		// No time of day: it would be another condition, and a line of the log, whenever somebody looks.
+		return nil, fmt.Errorf("device: the clock is %s behind the time that this kiosk knows of: decisions go by that; set the clock or give the kiosk a time server",
+			entry.Duration(m.At.Sub(k.Wall()).Round(time.Minute)).Rough())
 	case entry.ClockNeverSynced:
 		return errNeverSynced, nil
 	}

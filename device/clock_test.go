@@ -76,10 +76,15 @@ func TestClockOf1970(t *testing.T) {
 	h := &handClock{wall: time.Unix(100, 0), boot: cache.Boot{ID: "one"}}
 	k := newTimekeeper(t, h)
 	expectMoment(t, k, winter.Add(-time.Hour), entry.ClockBehind)
+	_, before := k.observe()
 	h.pass(10 * time.Minute)
 	expectMoment(t, k, winter.Add(-50*time.Minute), entry.ClockBehind)
-	if _, behind := k.observe(); behind == nil || !strings.Contains(behind.Error(), "set the clock") {
+	_, behind := k.observe()
+	if behind == nil || !strings.Contains(behind.Error(), "set the clock") {
 		t.Errorf("condition %v", behind)
+	}
+	if before == nil || behind.Error() != before.Error() {
+		t.Errorf("the condition was %v, and is %v: it is told anew whenever somebody looks", before, behind)
 	}
 }
 

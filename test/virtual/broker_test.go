@@ -234,7 +234,7 @@ const (
 // comes back as silently: all that waited is delivered, each once and in order, what was published meanwhile is in force,
 // and nothing was started anew for it. The second cut lasts until the status tells of it.
 func TestNetworkFollowsAndLosesNothingOverACut(t *testing.T) {
-	t.Parallel()
+	t.Parallel() // it mostly waits, and is the first of the file names' order to do that beside others
 	n := newNetwork(t)
 	b := n.bench(t, time.Time{})
 	m, end := startKiosk(t, b)
