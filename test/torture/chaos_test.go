@@ -125,6 +125,9 @@ var errForgot = errors.New("the kiosk forgot what the collector does not have, o
 // forget has the kiosk live for so long that it forgets old events: none while there is no collector, and then those that the
 // collector has.
 func (n *network) forget(ctx context.Context) error {
+	if err := n.office.revoke(ctx); err != nil { // a kiosk that knows no root takes no receipt
+		return err
+	}
 	for _, c := range []struct {
 		centre bool
 		gone   uint64
