@@ -202,7 +202,7 @@ func TestACollectorThatWasPutBackIsSentWhatTheKioskStillHas(t *testing.T) {
 	if gone <= uint64(len(former)) {
 		t.Fatalf("%d events forgotten, and the collector had %d: nothing is shown", gone, len(former))
 	}
-	stop = collect(t, f, m.Addr, db)
+	collect(t, f, m.Addr, db)
 	k = runKiosk(t, f, one, m.Addr)
 	k.until("in service again", inService)
 	k.scan(ticketOf(t, f).Code)
