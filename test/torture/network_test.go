@@ -34,6 +34,7 @@ type network struct {
 	at     map[part]point
 
 	deaths  map[part]int
+	starts  map[part]int  // in the midst of it
 	longest time.Duration // until everything was settled
 }
 
@@ -55,7 +56,7 @@ const (
 
 func newNetwork(t *testing.T, seed uint64) *network {
 	t.Helper()
-	n := &network{stage: newStage(t, seed, "desk"), at: map[part]point{}, deaths: map[part]int{}}
+	n := &network{stage: newStage(t, seed, "desk"), at: map[part]point{}, deaths: map[part]int{}, starts: map[part]int{}}
 	n.joined = true
 	n.broker, n.listen = mosquitto.Start(t, n.crowd.fleet), true
 	if err := n.join(t); err != nil {
@@ -275,7 +276,13 @@ func (n *network) settled(ctx context.Context, most time.Duration) error {
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
 	defer poll.Stop()
-	for _, act := range []func(context.Context) error{n.office.revoke, n.office.order} {
+	acts := []func(context.Context) error{n.office.revoke, n.office.order}
+	for _, l := range n.lanes {
+		if l.desk == nil {
+			acts = append(acts, func(ctx context.Context) error { return n.admits(ctx, l) })
+		}
+	}
+	for _, act := range acts {
 		for err := act(ctx); err != nil; err = act(ctx) {
 			if ctx.Err() != nil {
 				return fmt.Errorf("not settled: %w", err)
