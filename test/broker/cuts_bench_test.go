@@ -38,14 +38,14 @@ func BenchmarkBaseThroughCuts(b *testing.B) {
 	k.until("documents in force", func(s *client.Status) bool { return s.Data.Freshness == "fresh" })
 	cuts := rand.New(rand.NewPCG(30, 1))
 	for b.Loop() {
-		blocks := func(done func() bool) int64 {
+		blocks := func() int64 {
 			before, _ := link.of("blk")
 			version := lists.publish(b, m.Addr)
-			k.until("the base in force", func(s *client.Status) bool { return headOf(s) >= version && len(s.Data.Incomplete) == 0 && done() })
+			k.awaitFor(10*time.Minute, "the base in force", func(s *client.Status) bool { return headOf(s) >= version && len(s.Data.Incomplete) == 0 })
 			after, _ := link.of("blk")
 			return after - before
 		}
-		whole := blocks(func() bool { return true })
+		whole := blocks()
 		places := make([]int64, linkCuts)
 		for i := range places {
 			places[i] = cuts.Int64N(whole)
@@ -53,7 +53,7 @@ func BenchmarkBaseThroughCuts(b *testing.B) {
 		slices.Sort(places)
 		link.cutAt(places)
 		began := time.Now()
-		broken := blocks(func() bool { return true })
+		broken := blocks()
 		if n := link.cutsDone(); n != linkCuts {
 			b.Fatalf("%d cuts, want %d", n, linkCuts)
 		}
