@@ -20,7 +20,7 @@ const (
 )
 
 // print sums up.
-func (t *tally) print(s *stage) {
+func (t *tally) print(day time.Time) {
 	w := t.out
 	fmt.Fprint(w, "\nThe morning in figures\n\n")
 	tab := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
@@ -43,18 +43,12 @@ func (t *tally) print(s *stage) {
 	fmt.Fprintf(w, "\n  last byte to relay, of %d admissions: p50 %d µs, p99 %d µs, slowest %d µs\n", len(t.took),
 		percentile(t.took, 50).Microseconds(), percentile(t.took, 99).Microseconds(), percentile(t.took, 100).Microseconds())
 	fmt.Fprintf(w, "  admitted by outage grace: %d; on data past its fresh band: %d\n", t.byOutage, t.onStale)
-	t.printNetwork(s)
-	t.printCentral(s.begin)
+	fmt.Fprintf(w, "  revoked and published → refused at the gate: %d ms\n", t.effect.Milliseconds())
+	fmt.Fprintf(w, "  events delivered over the broker: %d of %d, in order; duplicates %d\n", t.delivered.events, t.recorded, t.delivered.twice)
+	t.printCentral(day)
 	if len(t.faults) == 0 {
 		fmt.Fprint(w, "\nEvery answer was the script's.\n")
 	}
-}
-
-// printNetwork says what the network brought and took.
-func (t *tally) printNetwork(s *stage) {
-	slices.Sort(s.applied)
-	fmt.Fprintf(t.out, "  events delivered to the collector: %d, lost 0, twice 0; from apply to the gate: %d ms at most\n",
-		s.delivered, percentile(s.applied, 100).Milliseconds())
 }
 
 // printCentral says what a check at the centre would have done.

@@ -111,7 +111,12 @@ func (k *kiosk) fillDisk(full bool) error {
 
 // await asks the kiosk how it is until an answer satisfies.
 func (s *stage) await(ctx context.Context, what string, ok func(*client.Status) bool) (*client.Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	return s.awaitFor(ctx, 20*time.Second, what, ok)
+}
+
+// awaitFor is await for what may take longer.
+func (s *stage) awaitFor(ctx context.Context, most time.Duration, what string, ok func(*client.Status) bool) (*client.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()

@@ -36,6 +36,7 @@ type scene struct {
 	stale  bool         // decided on data past its fresh band
 	outage bool         // taken by outage_max_age
 	stays  bool         // who is admitted does not walk through
+	effect bool         // by this is measured how soon what was published takes effect
 	lost   bool         // the disk takes no record of it
 
 	// Or something that is done; what comes of it, or the refusal of the kiosk, holds says.
@@ -104,7 +105,7 @@ func play(ctx context.Context, s *stage, w io.Writer) error {
 		}
 	}
 	t.check(ctx, s)
-	if t.print(s); len(t.faults) > 0 {
+	if t.print(s.begin); len(t.faults) > 0 {
 		s.failed = true
 		return fmt.Errorf("%w:\n  %s", errScript, strings.Join(t.faults, "\n  "))
 	}

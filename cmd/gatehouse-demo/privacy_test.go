@@ -167,7 +167,7 @@ func secretsOf(t *testing.T, s *stage, now time.Time) (all []secret) {
 	return all
 }
 
-// kept are the files that the kiosk wrote.
+// kept are the files that the kiosk wrote, and those of the operator's centre.
 func kept(t *testing.T, s *stage) map[string][]byte {
 	t.Helper()
 	state := filepath.Join(s.dir, "kiosk", "state")
@@ -182,6 +182,13 @@ func kept(t *testing.T, s *stage) map[string][]byte {
 	}
 	if entries, err := os.ReadDir(state); err != nil || len(entries) != len(files)-1 {
 		t.Errorf("the state folder has %v, %v: the test does not know them all", entries, err)
+	}
+	for _, name := range []string{"events.db", "centre.log"} {
+		content, err := os.ReadFile(filepath.Join(s.dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = content
 	}
 	return files
 }
@@ -199,6 +206,13 @@ func expectTold(t *testing.T, told string) {
 		`the disk has room again +done +the exit is written down, as event \d+\n`,
 		`rule NO \(health and travel\)\n +deny: too_old\.`,
 		`fail: scanner of in-1, GH-101: `,
+		`the same ticket, at once +deny +revoked +\d+  \d+ ms after apply\n`,
+		`ten minutes later +done +data 20 min old, 9 events wait\n`,
+		`recorded meanwhile +done +\d+ events, one to one\n`,
+		`the same certificate +wait +second_pass_needed`,
+		`the gate opened; event \d+: admit, override, by the fleet: a pushchair\n`,
+		`the same message once more +done +nothing moved, nothing recorded\n`,
+		`revoked and published → refused at the gate: \d+ ms\n  events delivered over the broker: (\d+) of \d+, in order; duplicates 0\n`,
 		`\n  all +\d+ +\d+ +\d+ +\d+ +\d+\n`,
 		`p50 \d+ µs, p99 \d+ µs`,
 		`people who came in that time +31\n  let in by this gate +26\n  refused by this gate, with a reason +5\n  let in by a check at the centre +0\n`,
@@ -232,6 +246,9 @@ func TestNothingOfAPassIsKept(t *testing.T) {
 	secrets := secretsOf(t, s, s.hands.now())
 	s.kiosk.end(syscall.SIGTERM)
 	s.kiosk = nil
+	if err := s.office.kill(); err != nil {
+		t.Fatal(err)
+	}
 	files := kept(t, s)
 	if n := bytes.Count(files["kiosk.log"], []byte(`"msg":"scan"`)); n < 100 {
 		t.Fatalf("the log has %d scans", n)

@@ -17,6 +17,7 @@ import (
 type answer struct {
 	reason        entry.Reason
 	opened        bool          // the relay rose
+	at, published time.Time     // when the gate answered, and when what it goes by was published last
 	took          time.Duration // last byte to relay or red lamp
 	stale, outage bool
 	recorded      bool
@@ -48,6 +49,7 @@ func (s *stage) show(ctx context.Context, sc scene) (a answer, err error) {
 	if err != nil {
 		return a, fmt.Errorf("no answer at the gate: %w", err)
 	}
+	a.at, a.published = edge.Time, s.published
 	a.took, a.opened = edge.Time.Sub(began), edge.Output == gate.Relay
 	if a.opened && !sc.stays {
 		if err := s.board.Walk(ctx, lane); err != nil {

@@ -35,18 +35,18 @@ type stage struct {
 	journal *journal
 	client  *client.Client
 	kiosk   *kiosk
+	office  *office
 	failed  bool // keep the folder: somebody wants to look at the log
 
 	bundle, former []byte // the newest that was imported, and the one before
 	imports        int    // bundles that changed something, each an event
 	exits          int    // how often somebody was let out
+	orders         int    // how often the operator opened the gate
+	published      time.Time
+	seen           uint64 // the kiosk's last event before the broker came back
 	shown          []string
 	last           time.Time // when the last code was shown
 	explained      []string  // codes that the technician asked about
-
-	office    *office         // from the network's act on
-	applied   []time.Duration // from apply until the kiosk decided by it
-	delivered int             // events that the collector was seen to have, each once
 }
 
 const (
@@ -54,12 +54,16 @@ const (
 	lane  = "in-1"
 )
 
+// gate1 is the kiosk's place in its fleet.
+func gate1() fleet.Place { return fleet.Place{Venue: venue, Kiosk: "gate-1"} }
+
 // anyCertificate is the key usage of a signing certificate that names none: it may sign every kind.
 const anyCertificate credential.DCCUsage = 0
 
 // bands are short, so that one morning sees all of them. A venue has days.
 const bands = `format: 1
 bundle: {fresh: 30m, hard: 3h}
+online: {fresh: 30m, hard: 3h}
 `
 
 // issuers sign Gatehouse passes: the arena and the city its tickets, a province, a city and another province health codes,
@@ -77,11 +81,14 @@ accept:
       - {kind: travel, issuers: [telecom, mobile, unicom], level: [green], max_age: 24h, outage_max_age: 72h}
     same_holder: true
     pair_within: 20s
-  - name: EU certificate
-    all: [{kind: health, issuers: [at], level: [vaccinated, recovered, negative]}]
-lanes:
+` + certificateRule + `lanes:
   in-1: {pulse: 150ms}
 record: {deadline: 10s}
+`
+
+// certificateRule is the part of it that becomes stricter in the end.
+const certificateRule = `  - name: EU certificate
+    all: [{kind: health, issuers: [at], level: [vaccinated, recovered, negative]}]
 `
 
 // sameCode is how long a code must be out of sight to be read again.
@@ -139,6 +146,9 @@ func newStage(ctx context.Context) (s *stage, err error) {
 	if err := s.provision(); err != nil {
 		return nil, err
 	}
+	if s.office, err = newOffice(s); err != nil {
+		return nil, err
+	}
 	return s, s.startKiosk(ctx)
 }
 
@@ -166,7 +176,7 @@ func (s *stage) makeFleet() (err error) {
 
 // provision does what a technician does once: the local config, the venue's secret and the first bundle.
 func (s *stage) provision() error {
-	made, err := s.fleet.AddKiosk(fleet.Place{Venue: venue, Kiosk: "gate-1"})
+	made, err := s.fleet.AddKiosk(gate1())
 	if err != nil {
 		return err
 	}
@@ -215,14 +225,14 @@ func (s *stage) levels() (open, refused bool) {
 // close ends the kiosk and takes the stage down.
 func (s *stage) close() {
 	s.kiosk.end(syscall.SIGTERM)
-	errs := []error{s.office.close()}
+	var errs []error
 	if s.scanner != nil {
 		errs = append(errs, s.scanner.Unplug())
 	}
 	if s.board != nil {
 		errs = append(errs, s.board.Close())
 	}
-	errs = append(errs, s.journal.close(), s.hands.close())
+	errs = append(errs, s.office.close(), s.journal.close(), s.hands.close())
 	if s.failed {
 		fmt.Fprintf(os.Stderr, "gatehouse-demo: %s is kept; the kiosk's log is kiosk.log in it\n", s.dir)
 	} else {

@@ -13,12 +13,12 @@ import (
 
 // story is the morning. Every code in it is new each time.
 func story() []act {
-	withdrawn := ticket("arena")
+	withdrawn, last := ticket("arena"), ticket("arena")
 	return []act{
 		doors(), twoPasses(), peak(),
 		issuerDown(), persuasion(withdrawn), centreLost(withdrawn),
 		nobodyWalks(), wear(withdrawn), tornClock(), fullDisk(), technician(),
-		joined(), brokerDies(), brokerBack(),
+		joined(), revokedOnline(last), brokerGone(last), brokerBack(), newRule(), ordered(),
 	}
 }
 

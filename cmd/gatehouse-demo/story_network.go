@@ -5,138 +5,131 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
+	"errors"
 	"fmt"
+	"math"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"gatehouse/device/client"
+	"gatehouse/device/condition"
 	"gatehouse/entry"
 	"gatehouse/fleet"
-	"gatehouse/fleet/centre"
-	"gatehouse/fleet/collector"
 	"gatehouse/fleet/folder"
 	"gatehouse/gate"
-	syncer "gatehouse/sync"
 )
 
 func joined() act {
-	withdrawn := ticket("arena")
 	return act{
-		at: "12:10", title: "The network comes",
-		tells: "Until now every bundle came by hand. Now the kiosk joins its fleet: an MQTT broker, TLS 1.3, a certificate for\n" +
-			"each kiosk. Nothing is believed because it came that way; what was signed is checked as before.",
+		at: "12:05", title: "The network comes as a guest",
+		tells: "Until now everything came by hand. Now the operator has a broker (MQTT, TLS 1.3, a certificate\n" +
+			"for each) and a collector of events. A technician writes three lines, and the kiosk joins its\n" +
+			"fleet. What it believes is what is signed, as before; what it recorded since the morning leaves\n" +
+			"for the collector.",
 		scenes: []scene{
-			does("a technician adds sync: to the config and restarts", "joined; data fresh", joinFleet),
-			does("what was recorded this morning goes to the collector", "each once, chain whole", delivered),
-			does("explain: a day ticket", "admit: ok", explain(withdrawn)),
-			does("the operator revokes it: revoke, then apply", "in force at the gate", revokeOnline(withdrawn)),
-			show("the day ticket", entry.ReasonRevoked, withdrawn),
+			does("broker and collector start: gatehouse-fleet serve", "the head is out", officeOpens),
+			does("the kiosk is given its certificate, and joins", "joined", join),
+			does("the collector has the whole morning", "one to one", deliver),
+			does("the kiosk says of itself", "data 0 min old, 0 events wait", age),
 		},
 	}
 }
 
-func brokerDies() act {
-	used := ticket("arena")
+func revokedOnline(withdrawn *paper) act {
 	return act{
-		at: "12:20", title: "The broker is killed",
-		tells: "The gate does not notice. What it decides it records, and the record waits; its data grows older, and says so.",
-		scenes: slices.Concat(
-			[]scene{
-				does("the broker is killed", "waiting for the collector: 0", killBroker),
-				show("a day ticket", entry.ReasonOK, used),
-				show("the same day ticket again", entry.ReasonAlreadyUsed, used),
-			},
-			pair("Gao shows a health code", "and a travel code", entry.ReasonOK, health("guangdong", "Gao"), travel("mobile", "Gao")),
-			[]scene{
-				does("the status of the kiosk", "data fresh", network),
-				show("40 minutes later, a day ticket", entry.ReasonOK, ticket("shenzhen")).after(40 * time.Minute).onStale(),
-				does("the status of the kiosk", "data stale", network),
-			},
-		),
-	}
-}
-
-func brokerBack() act {
-	alone := health("guangdong", "Lin")
-	return act{
-		at: "13:05", title: "The broker is back",
-		tells: "It has forgotten everything, so the fleet says everything again. What waited is delivered, each event once. Then the\n" +
-			"travel code is abolished, with one signed document; and somebody with a pushchair telephones.",
+		at: "12:10", title: "A ticket is withdrawn over the broker",
+		tells: "The operator revokes a ticket that was admitted a moment ago, and applies it: signed, published, and\n" +
+			"in force at the gate. Measured is from apply to the red lamp.",
 		scenes: []scene{
-			does("the broker is started again", "joined; data fresh", brokerReturns),
-			does("what was recorded meanwhile goes to the collector", "each once, chain whole", delivered),
-			show("Lin shows a health code alone", entry.ReasonSecondPassNeeded, alone),
-			does("the operator edits the rule: plan, then apply", "in force at the gate", abolishTravelCodes),
-			show("Lin shows the health code alone again", entry.ReasonOK, alone),
-			does("cmd open: a pushchair, asked by telephone", "opened, event", openByCommand),
-			does("a recording of that order is played to the kiosk", "not obeyed", replayCommand),
-			does("a last look at the collector", "each once, chain whole", delivered),
+			show("a day ticket", entry.ReasonOK, withdrawn),
+			show("the next guest", entry.ReasonOK, ticket("arena")),
+			does("the operator revokes the first ticket: revoke, apply", "in force", revokeOnline(withdrawn)),
+			inEffect("the same ticket, at once", entry.ReasonRevoked, withdrawn),
 		},
 	}
 }
 
-// joinFleet opens the office and has the kiosk join it.
-func joinFleet(ctx context.Context, s *stage) (string, error) {
-	if err := s.openOffice(ctx); err != nil {
-		return "", err
-	}
-	changes := s.changes(ctx)
-	if err := s.join(ctx); err != nil {
-		return "", err
-	}
-	return s.freshAfter(ctx, changes)
+// inEffect is a show by which is measured how soon what was published takes effect.
+func inEffect(what string, want entry.Reason, p *paper) scene {
+	s := show(what, want, p)
+	s.effect = true
+	return s
 }
 
-// freshAfter waits until the kiosk has young data again, of the network.
-func (s *stage) freshAfter(ctx context.Context, changes int) (string, error) {
-	st, err := s.await(ctx, "fresh data", func(st *client.Status) bool {
-		return st.Data.Freshness == "fresh" && s.hands.now().Sub(st.Data.Signed) < 10*time.Minute && s.changes(ctx) > changes
-	})
-	if err != nil {
-		return "", err
-	}
-	return "joined; data " + st.Data.Freshness, nil
-}
-
-// changes is how many changes of trust the kiosk has recorded.
-func (s *stage) changes(ctx context.Context) int {
-	page, err := s.client.Events(ctx, client.Query{Kind: string(entry.EventTrust)})
-	if err != nil {
-		return -1
-	}
-	return len(page.Events)
-}
-
-// inForce applies what was edited, and waits until the kiosk decides by it.
-func (s *stage) inForce(ctx context.Context, kind string, version func(*client.Status) uint64) (string, error) {
+func officeOpens(ctx context.Context, s *stage) (string, error) {
 	st, err := s.client.Status(ctx)
 	if err != nil {
 		return "", err
 	}
-	before, began := version(st), time.Now()
-	if err := s.apply(ctx); err != nil {
-		return "", err
-	}
-	if _, err := s.await(ctx, kind+" in force", func(st *client.Status) bool { return version(st) > before }); err != nil {
-		return "", err
-	}
-	took := time.Since(began)
-	s.applied = append(s.applied, took)
-	return fmt.Sprintf("in force at the gate after %d ms", took.Milliseconds()), nil
+	s.seen = st.Ledger.Events
+	return "the head is out", s.office.open(ctx)
 }
 
-// versionOf is the version of a document in force on the kiosk.
-func versionOf(kind fleet.Kind, scope fleet.Scope) func(*client.Status) uint64 {
-	return func(st *client.Status) uint64 {
-		for _, d := range st.Data.Documents {
-			if d.Kind == string(kind) && d.Scope == string(scope) {
-				return d.Version
-			}
-		}
-		return 0
+// joining are the lines of the local config that join the kiosk to its fleet.
+const joining = `sync: {brokers: ["%s"], ca: broker-ca.pem, certificate: kiosk.pem, key: kiosk.key}
+`
+
+// join gives the kiosk its certificate and the lines of its config, and restarts it.
+func join(ctx context.Context, s *stage) (string, error) {
+	p := gate1()
+	if err := s.fleet.CertifyKiosk(p, s.begin); err != nil {
+		return "", err
 	}
+	for _, name := range []string{"kiosk.pem", "kiosk.key", "broker-ca.pem"} {
+		text, err := os.ReadFile(filepath.Join(s.fleet.Dir(), "kiosks", p.Venue, p.Kiosk, name))
+		if err != nil {
+			return "", err
+		}
+		if err := os.WriteFile(filepath.Join(filepath.Dir(s.config), name), text, 0o600); err != nil {
+			return "", err
+		}
+	}
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		return "", err
+	}
+	if err := os.WriteFile(s.config, append(text, fmt.Sprintf(joining, s.office.at.Addr)...), 0o600); err != nil {
+		return "", err
+	}
+	s.kiosk.end(syscall.SIGTERM)
+	if err := s.scanner.Release(); err != nil {
+		return "", err
+	}
+	began := time.Now()
+	if err := s.startKiosk(ctx); err != nil {
+		return "", err
+	}
+	_, err = s.inForce(ctx, s.seen)
+	return fmt.Sprintf("joined after %d ms", time.Since(began).Milliseconds()), err
+}
+
+// deliver waits for the collector to have every event, and tells what it has.
+func deliver(ctx context.Context, s *stage) (string, error) {
+	d, err := s.delivery(ctx)
+	if errors.Is(err, errDelivery) {
+		return err.Error(), nil // for the script to find
+	}
+	return fmt.Sprintf("%d events, one to one", d.events), err
+}
+
+// edit publishes what an operator has changed in the folder, and waits until it is in force at the kiosk.
+func (s *stage) edit(ctx context.Context, change func() error) (*client.Status, error) {
+	st, err := s.client.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := change(); err != nil {
+		return nil, err
+	}
+	s.published = time.Now()
+	if err := s.office.apply(ctx); err != nil {
+		return nil, err
+	}
+	return s.inForce(ctx, st.Ledger.Events)
 }
 
 func revokeOnline(p *paper) func(context.Context, *stage) (string, error) {
@@ -145,146 +138,195 @@ func revokeOnline(p *paper) func(context.Context, *stage) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if _, err := s.fleet.Revoke("arena", issued.ID); err != nil {
-			return "", err
-		}
-		return s.inForce(ctx, "the revocation", versionOf(fleet.RevocationsOf("arena"), fleet.ScopeAll))
+		_, err = s.edit(ctx, func() error { _, err := s.fleet.Revoke("arena", issued.ID); return err })
+		return fmt.Sprintf("in force after %d ms", time.Since(s.published).Milliseconds()), err
 	}
 }
 
-// later is the rule once travel codes are no longer asked for.
-const later = `time_zone: Asia/Shanghai
-accept:
-  - name: day ticket
-    all: [{kind: ticket, issuers: [arena, shenzhen], uses: 1}]
-  - name: health
-    all: [{kind: health, issuers: [guangdong, shenzhen, shaanxi], level: [green], max_age: 24h, outage_max_age: 72h}]
-lanes:
-  in-1: {pulse: 150ms}
-record: {deadline: 10s}
-`
-
-func abolishTravelCodes(ctx context.Context, s *stage) (string, error) {
-	if err := folder.WriteFile(filepath.Join(s.fleet.Dir(), "venues", venue+".yaml"), []byte(later), 0o644); err != nil {
-		return "", err
+func brokerGone(withdrawn *paper) act {
+	used := ticket("arena")
+	return act{
+		at: "12:20", title: "The broker is killed",
+		tells: "Broker and collector lose their power. No gate needs them: everything is decided as before. What\n" +
+			"the kiosk knows grows older, which it says; and what it records waits on its disk.",
+		scenes: slices.Concat(
+			[]scene{
+				does("the collector has every event so far", "one to one", deliver),
+				does("the kiosk says of itself", "data 10 min old, 0 events wait", age),
+				does("broker and collector are killed", "", officeGoes),
+				show("a day ticket", entry.ReasonOK, used),
+				show("the same ticket, lent to a friend", entry.ReasonAlreadyUsed, used),
+				show("the ticket that was revoked over the broker", entry.ReasonRevoked, withdrawn),
+				show("a forged ticket", entry.ReasonBadSignature, forged()),
+				show("yesterday's ticket", entry.ReasonExpired, ticketFor("arena", venue, -time.Minute)),
+			},
+			pair("a health code", "and a travel code of unicom", entry.ReasonOK, health("guangdong", "Kong"), travel("unicom", "Kong")),
+			[]scene{
+				does("the kiosk says of itself, ten minutes later", "data 20 min old, 9 events wait", age).after(10 * time.Minute),
+				does("the kiosk says what is wrong", string(condition.Broker), wrongNow),
+				does("the kiosk says of its data, twenty minutes later", "stale since 12:40", freshness).after(20 * time.Minute),
+				show("a day ticket", entry.ReasonOK, ticket("shenzhen")).onStale(),
+				show("the ticket that was revoked over the broker", entry.ReasonRevoked, withdrawn),
+				does("the kiosk says of itself", "data 40 min old, 12 events wait", age),
+			},
+		),
 	}
-	return s.inForce(ctx, "the rule", versionOf(fleet.KindConfig, venue))
 }
 
-func killBroker(ctx context.Context, s *stage) (string, error) {
-	s.office.broker.Kill()
-	return network(ctx, s)
-}
+func officeGoes(_ context.Context, s *stage) (string, error) { return "", s.office.kill() }
 
-// network is what the status line says of the data's age and of what waits.
-func network(ctx context.Context, s *stage) (string, error) {
+// age asks the kiosk how old its data is, and how much waits for the collector.
+func age(ctx context.Context, s *stage) (string, error) {
 	st, err := s.client.Status(ctx)
 	if err != nil {
 		return "", err
 	}
-	stored, err := s.collected(ctx)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("data %s, signed %d min ago; waiting for the collector: %d", st.Data.Freshness,
-		int(s.hands.now().Sub(st.Data.Signed).Minutes()), st.Ledger.Events-uint64(len(stored))), nil
+	return fmt.Sprintf("data %d min old, %d events wait", int(math.Round(st.Clock.At.Sub(st.Data.Signed).Minutes())), st.Ledger.Events-st.Ledger.Received), nil
 }
 
-func brokerReturns(ctx context.Context, s *stage) (string, error) {
-	changes := s.changes(ctx)
-	if err := s.office.broker.Open(); err != nil {
-		return "", err
+func brokerBack() act {
+	return act{
+		at: "12:55", title: "The broker is back",
+		tells: "It has forgotten all that it ever knew, and is told again. The kiosk finds it by itself. Each\n" +
+			"event arrives once and in order, and the hash of their chain is the one on the kiosk.",
+		scenes: []scene{
+			does("broker and collector start again", "the head is out", officeOpens),
+			does("the kiosk finds them", "joined again", rejoin),
+			does("the collector has what was recorded meanwhile", "one to one", deliver),
+			does("the kiosk says of itself", "data 0 min old, 0 events wait", age),
+			show("a day ticket", entry.ReasonOK, ticket("arena")),
+		},
 	}
-	return s.freshAfter(ctx, changes)
 }
 
-// collected are the events that the collector has of the kiosk.
-func (s *stage) collected(ctx context.Context) (events []collector.Stored, err error) {
-	err = s.office.store.Events(ctx, collector.Filter{Venue: gate1.Venue, Kiosk: gate1.Kiosk}, func(e collector.Stored) error {
-		events = append(events, e)
-		return nil
+// rejoin waits until the kiosk is there again. Its pauses between attempts grow, and are drawn by lot.
+func rejoin(ctx context.Context, s *stage) (string, error) {
+	began := time.Now()
+	_, err := s.inForce(ctx, s.seen)
+	return fmt.Sprintf("joined again after %.1f s", time.Since(began).Seconds()), err
+}
+
+// stricter is the rule of certificates from this afternoon on.
+const stricter = `  - name: EU certificate and ticket
+    all:
+      - {kind: health, issuers: [at], level: [vaccinated, recovered, negative]}
+      - {kind: ticket, issuers: [arena, shenzhen], uses: 1}
+    same_holder: false
+    pair_within: 20s
+`
+
+func newRule() act {
+	guest := certificate(false)
+	return act{
+		at: "13:00", title: "A new rule",
+		tells: "From now on a certificate alone is not enough: who shows one shows a ticket as well. The operator\n" +
+			"edits the venue's rule and applies it, and the same certificate gets another answer.",
+		scenes: slices.Concat(
+			[]scene{
+				show("an EU certificate of vaccination", entry.ReasonOK, guest),
+				does("the operator's new rule: gatehouse-fleet apply", "version 2 in force", rules),
+			},
+			pair("the same certificate", "and a day ticket", entry.ReasonOK, guest, ticket("arena")),
+			[]scene{show("a day ticket alone", entry.ReasonOK, ticket("arena"))},
+		),
+	}
+}
+
+// rules puts the stricter rule in the place of the first.
+func rules(ctx context.Context, s *stage) (string, error) {
+	before, _, _ := strings.Cut(rule, certificateRule)
+	_, after, ok := strings.Cut(rule, certificateRule)
+	if !ok {
+		return "", errors.New("the venue has no rule for certificates")
+	}
+	st, err := s.edit(ctx, func() error {
+		return folder.WriteFile(filepath.Join(s.fleet.Dir(), "venues", venue+".yaml"), []byte(before+stricter+after), 0o644)
 	})
-	return events, err
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("config version %d in force", versionOf(st, fleet.KindConfig)), nil
 }
 
-// delivered waits until the collector has what the kiosk has recorded, and compares the two.
-func delivered(ctx context.Context, s *stage) (string, error) {
-	chain, err := s.client.CheckLedger(ctx)
-	if err != nil {
-		return "", err
+func ordered() act {
+	return act{
+		at: "13:05", title: "The operator opens the gate",
+		tells: "Somebody with a pushchair telephones. The operator orders the gate to open: signed, for this\n" +
+			"kiosk and this connection, recorded before the relay moves. Sent once more by whoever recorded\n" +
+			"it, the order does nothing.",
+		scenes: []scene{
+			does("the operator orders it: gatehouse-fleet cmd", "the fleet: a pushchair", orderOpen),
+			does("the same message once more", "nothing moved, nothing recorded", replay),
+			does("the collector has the whole day", "one to one", deliver),
+		},
 	}
-	var stored []collector.Stored
-	if _, err := s.await(ctx, "every event at the collector", func(*client.Status) bool {
-		stored, err = s.collected(ctx)
-		return err != nil || uint64(len(stored)) >= chain.Last
-	}); err != nil {
-		return "", err
-	}
-	if err != nil {
-		return "", err
-	}
-	alarms, err := s.office.store.Alarms(ctx)
-	if err != nil {
-		return "", err
-	}
-	if len(alarms) > 0 || uint64(len(stored)) != chain.Last {
-		return fmt.Sprintf("%d events of %d; alarms: %v", len(stored), chain.Last, alarms), nil
-	}
-	var link fleet.Link
-	for i, e := range stored {
-		if link = link.Next(e.Ledger, uint64(i+1), e.Body); e.Event.Seq != uint64(i+1) || e.Link != link {
-			return fmt.Sprintf("event %d is not what follows", i+1), nil
-		}
-	}
-	if hex.EncodeToString(link[:]) != chain.Link {
-		return "the collector's chain is not the kiosk's", nil
-	}
-	s.delivered = len(stored)
-	return fmt.Sprintf("%d events of %d, each once, chain whole", len(stored), chain.Last), nil
 }
 
-func openByCommand(ctx context.Context, s *stage) (string, error) {
-	heard := make(chan []byte, 1)
-	if err := s.office.broker.Hear(syncer.DownTopic(gate1, syncer.LeafCommand), func(_ string, payload []byte) {
-		select {
-		case heard <- slices.Clone(payload):
-		default:
+// orderOpen has the gate opened from afar, has somebody walk through, and tells what the kiosk recorded of it.
+func orderOpen(ctx context.Context, s *stage) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	mark, sent := s.board.Mark(), make(chan error, 1)
+	var event uint64
+	go func() {
+		r, err := s.office.command(ctx, fleet.ActionOpen, lane, "a pushchair")
+		if event = r.Event; err == nil && !r.Done {
+			err = fmt.Errorf("the kiosk refused: %s", r.Text)
 		}
-	}); err != nil {
-		return "", err
+		if err != nil {
+			cancel() // nobody needs to wait for the gate
+		}
+		sent <- err
+	}()
+	_, err := s.board.WaitEdge(ctx, mark, lane, gate.Relay, true)
+	if err == nil {
+		s.orders++
+		err = s.board.Walk(ctx, lane)
 	}
-	mark := s.board.Mark()
-	r, err := s.command(ctx, centre.Order{Action: fleet.ActionOpen, Lane: lane, Reason: "a pushchair, asked by telephone"})
-	if err != nil || !r.Done {
-		return r.Code + ": " + r.Text, err
-	}
-	if _, err := s.board.WaitEdge(ctx, mark, lane, gate.Relay, true); err != nil {
-		return "", err
-	}
-	s.office.order = <-heard
-	if err := s.board.Walk(ctx, lane); err != nil {
+	if err := errors.Join(<-sent, err); err != nil {
 		return "", err
 	}
 	if err := s.atRest(ctx); err != nil {
 		return "", err
 	}
-	passage, err := s.journal.next(ctx, "passage")
-	s.office.openings++
-	return fmt.Sprintf("opened, event %d; %s", r.Event, passage.Passage), err
-}
-
-// replayCommand plays the order again, and then asks for something harmless: when that is answered the other was heard.
-func replayCommand(ctx context.Context, s *stage) (string, error) {
-	mark := s.board.Mark()
-	if err := s.office.broker.Say(syncer.DownTopic(gate1, syncer.LeafCommand), false, s.office.order); err != nil {
+	if _, err := s.journal.next(ctx, "passage"); err != nil {
 		return "", err
 	}
-	r, err := s.command(ctx, centre.Order{Action: fleet.ActionResync, Reason: "to see what was heard"})
-	if err != nil || !r.Done {
-		return r.Code + ": " + r.Text, err
+	page, err := s.client.Events(ctx, client.Query{From: event, Limit: 1})
+	if err != nil || len(page.Events) == 0 {
+		return "", errors.Join(err, fmt.Errorf("event %d is not recorded", event))
 	}
-	if s.board.Mark() != mark {
-		return "obeyed twice", nil
+	e := page.Events[0]
+	return fmt.Sprintf("the gate opened; event %d: %s, %s, by %s", e.Number, e.Outcome, e.Reason, e.Note), nil
+}
+
+// replay sends the last order once more, and then another, which is answered when the first has been dealt with.
+func replay(ctx context.Context, s *stage) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	before, err := s.client.Status(ctx)
+	if err != nil {
+		return "", err
 	}
-	return "not obeyed", nil
+	mark := s.board.Mark()
+	var raw []byte
+	select {
+	case raw = <-s.office.orders:
+	case <-ctx.Done():
+		return "", fmt.Errorf("no order was heard at the broker: %w", context.Cause(ctx))
+	}
+	if err := s.office.again(raw); err != nil {
+		return "", err
+	}
+	if r, err := s.office.command(ctx, fleet.ActionOpen, "in-9", "a lane that is not there"); err != nil || r.Done {
+		return "", errors.Join(err, errors.New("a lane that is not there was opened"))
+	}
+	after, err := s.client.Status(ctx)
+	if err != nil {
+		return "", err
+	}
+	if s.board.Mark() != mark || after.Ledger.Events != before.Ledger.Events {
+		return fmt.Sprintf("the board moved: %v; %d events", s.board.Mark() != mark, after.Ledger.Events-before.Ledger.Events), nil
+	}
+	return "nothing moved, nothing recorded", nil
 }

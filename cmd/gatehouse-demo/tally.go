@@ -22,11 +22,14 @@ type tally struct {
 	faults []string
 	unseen bool // nobody walked through, and the sensor was not read in time to tell
 
-	reasons  map[entry.Reason]int
-	took     []time.Duration // of admissions
-	byOutage int             // admissions that outage_max_age gave
-	onStale  int             // admissions on data past its fresh band
-	events   int             // that the ledger must have of all this, without the changes of trust
+	reasons   map[entry.Reason]int
+	took      []time.Duration // of admissions
+	byOutage  int             // admissions that outage_max_age gave
+	onStale   int             // admissions on data past its fresh band
+	effect    time.Duration   // from what was published last to the answer that it made
+	delivered delivered
+	recorded  uint64 // events in the ledger of the kiosk
+	events    int    // that the ledger must have of all this, without the changes of trust
 }
 
 // part is what one act had.
@@ -92,6 +95,9 @@ func (t *tally) noteScan(at time.Time, sc scene, a answer) {
 		notes = append(notes, "this machine was too busy to see that; once more")
 	} else if wrong := wrong(sc, a); wrong != "" {
 		notes = append(notes, "← "+t.fault(sc, "%s", wrong))
+	} else if sc.effect {
+		t.effect = a.at.Sub(a.published)
+		notes = append(notes, fmt.Sprintf("%d ms after apply", t.effect.Milliseconds()))
 	}
 	fmt.Fprintln(t.out, strings.TrimRight(fmt.Sprintf("  %s  %-52s %-7s %-18s %6d  %s", clock(at), sc.what, a.reason.Outcome(), a.reason,
 		a.took.Microseconds(), strings.Join(notes, ", ")), " "))
@@ -156,15 +162,14 @@ func wrong(sc scene, a answer) string {
 // check holds the counts to what the board and the ledger say.
 func (t *tally) check(ctx context.Context, s *stage) {
 	end := scene{what: "at the end"}
-	openings, events := s.commanded()
 	rose := 0
 	for _, e := range s.board.Edges() {
 		if e.Output == gate.Relay && e.Active {
 			rose++
 		}
 	}
-	if admitted := t.reasons[entry.ReasonOK]; admitted != t.opened() || admitted+s.exits+openings != rose {
-		t.fault(end, "the relay rose %d times for %d admissions, %d exits and %d orders", rose, admitted, s.exits, openings)
+	if admitted := t.reasons[entry.ReasonOK]; admitted != t.opened() || admitted+s.exits+s.orders != rose {
+		t.fault(end, "the relay rose %d times for %d admissions, %d exits and %d orders", rose, admitted, s.exits, s.orders)
 	}
 	if l, more := s.journal.take(); more {
 		t.fault(end, "the kiosk tells of a %s that nobody caused", l.Message)
@@ -174,16 +179,15 @@ func (t *tally) check(ctx context.Context, s *stage) {
 		t.fault(end, "no status: %v", err)
 		return
 	}
-	trust := s.changes(ctx) // over the network a document may come before what it belongs to, and make two of one
-	if trust < s.imports || len(s.applied) > 0 && trust < s.imports+len(s.applied)+2 {
-		t.fault(end, "%d changes of trust are recorded; %d by hand and %d that were applied", trust, s.imports, len(s.applied))
+	if want := uint64(t.events + s.exits + s.imports + 2*s.orders); st.Ledger.Events != want {
+		t.fault(end, "the ledger has %d events, wanted %d: %d of guests, %d exits, %d orders, each with its passage, and %d changes of trust",
+			st.Ledger.Events, want, t.events, s.exits, s.orders, s.imports)
 	}
-	if want := uint64(t.events + s.exits + trust + events); st.Ledger.Events != want {
-		t.fault(end, "the ledger has %d events, wanted %d: %d of guests, %d exits, %d changes of trust and %d for commands",
-			st.Ledger.Events, want, t.events, s.exits, trust, events)
-	}
-	if _, err := s.client.CheckLedger(ctx); err != nil {
-		t.fault(end, "the chain of events: %v", err)
+	t.recorded = st.Ledger.Events
+	if t.delivered, err = s.delivery(ctx); err != nil {
+		t.fault(end, "the events at the collector: %v", err)
+	} else if uint64(t.delivered.events) != st.Ledger.Events {
+		t.fault(end, "the collector has %d events of %d", t.delivered.events, st.Ledger.Events)
 	}
 	if open, refused := s.levels(); open || refused {
 		t.fault(end, "the gate is not at rest")

@@ -32,30 +32,6 @@ func officeOf(f *folder.Folder) (b centre.Broker, err error) {
 	return b, err
 }
 
-// applied is a folder of which everything that was edited is published, for these venues or all.
-type applied struct {
-	*folder.Folder
-	venues []string
-}
-
-func (a applied) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
-	return a.Online(venue, at)
-}
-
-func (a applied) Venues() ([]string, error) {
-	if len(a.venues) > 0 {
-		return a.venues, nil
-	}
-	return a.Folder.Venues()
-}
-
-// renewed is a folder of which only new heads are published, over what was applied.
-type renewed struct{ *folder.Folder }
-
-func (r renewed) Bundle(venue string, at time.Time) (*fleet.Bundle, error) {
-	return r.Renewed(venue, at)
-}
-
 // untilStopped ends with SIGINT or SIGTERM.
 func untilStopped(cmd *cobra.Command) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -103,7 +79,7 @@ with one number raise an alarm, which "events --alarms" shows.`,
 			defer unlock()
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			log.Info("serving", "broker", broker.Addr)
-			centre.New(centre.Config{Broker: broker, Now: time.Now, Log: log}, renewed{f}, collector.New(store, f.KeyOf, time.Now, keys...)).Serve(ctx)
+			centre.New(centre.Config{Broker: broker, Now: time.Now, Log: log}, folder.Heads{Folder: f}, collector.New(store, f.KeyOf, time.Now, keys...)).Serve(ctx)
 			return store.Close()
 		},
 	}
@@ -162,7 +138,7 @@ The blocks of a new revocation base are handed out by "serve", which must run fo
 			if err := printPlan(cmd.OutOrStdout(), p); err != nil {
 				return err
 			}
-			if err := centre.Apply(cmd.Context(), centre.Config{Broker: broker, Now: time.Now}, applied{f, venues}); err != nil {
+			if err := centre.Apply(cmd.Context(), centre.Config{Broker: broker, Now: time.Now}, folder.Applied{Folder: f, Only: venues}); err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "Published. See who has it: gatehouse-fleet status")
@@ -196,7 +172,7 @@ machine that holds the head key and collects no events. It needs no other key.`,
 			ctx, stop := untilStopped(cmd)
 			defer stop()
 			publish := func() error {
-				return centre.Apply(ctx, centre.Config{Broker: broker, Now: time.Now}, renewed{f})
+				return centre.Apply(ctx, centre.Config{Broker: broker, Now: time.Now}, folder.Heads{Folder: f})
 			}
 			if every == 0 {
 				return publish()

@@ -215,6 +215,26 @@ func (f *Folder) OfficeTLS(at time.Time) (*tls.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	return f.secured(certificate, key)
+}
+
+// BrokerTLS is how a broker in the same process serves the fleet at these host names and addresses: with a certificate that is
+// made for it, over TLS 1.3, and clients of the fleet's authority only.
+func (f *Folder) BrokerTLS(at time.Time, hosts ...string) (*tls.Config, error) {
+	certificate, key, err := f.CertifyBroker(at, hosts...)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := f.secured(certificate, key)
+	if err != nil {
+		return nil, err
+	}
+	cfg.ClientCAs, cfg.ClientAuth = cfg.RootCAs, tls.RequireAndVerifyClientCert
+	return cfg, nil
+}
+
+// secured is TLS 1.3 with a certificate of the fleet's authority, and with others that have one.
+func (f *Folder) secured(certificate, key string) (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(certificate, key)
 	if err != nil {
 		return nil, fmt.Errorf("folder: %w", err)
