@@ -45,8 +45,10 @@ type Config struct {
 	Bundle string       `yaml:"bundle"`
 	Ledger LedgerConfig `yaml:"ledger"`
 	// Sync is how the kiosk reaches its fleet; absent: bundles only.
-	Sync  SyncConfig   `yaml:"sync"`
-	Lanes []LaneConfig `yaml:"lanes"`
+	Sync SyncConfig `yaml:"sync"`
+	// Metrics is where GET /metrics is served for Prometheus: an address on loopback with a port; absent: nowhere.
+	Metrics string       `yaml:"metrics"`
+	Lanes   []LaneConfig `yaml:"lanes"`
 
 	venueKey []byte
 	noSync   bool                            // leaves out the ledger's fsync: for benchmarks only
@@ -162,6 +164,9 @@ func (c *Config) check() (path string, err error) {
 	}
 	if field, err := c.Sync.check(); err != nil {
 		return "$.sync." + field, err
+	}
+	if err := checkMetrics(c.Metrics); err != nil {
+		return "$.metrics", err
 	}
 	if len(c.Lanes) == 0 {
 		return "$.lanes", errors.New("is missing; a kiosk has at least one lane")

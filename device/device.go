@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -62,6 +63,8 @@ type kiosk struct {
 	decider *entry.Decider
 	opened  chan struct{} // closed when time, trust, ledger and decider are there
 	lanes   []*lane
+	meter   meter
+	joined  atomic.Bool // to the fleet
 	started time.Time
 	began   time.Duration // how long the machine had run then
 }
@@ -72,7 +75,7 @@ type kiosk struct {
 // It returns at once where another daemon holds the lines and the stores. A lane whose hardware is missing is reported and tried again,
 // and the others work.
 func Run(ctx context.Context, cfg Config, hw Hardware, log *slog.Logger) (err error) {
-	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock, log), started: hw.Clock.Wall(), opened: make(chan struct{})}
+	k := &kiosk{cfg: cfg, hw: hw, log: log, health: newHealth(hw.Clock, log), started: hw.Clock.Wall(), opened: make(chan struct{}), meter: newMeter()}
 	k.began = k.health.elapsed()
 	for _, l := range cfg.Lanes {
 		ln, err := newLane(k, l)
@@ -131,6 +134,7 @@ func (k *kiosk) work(ctx context.Context) error {
 		return errors.Join(apiErr, err)
 	}
 	group.Go(func() error { return api.serve(ctx) })
+	group.Go(func() error { k.safely(ctx, func() { k.serveMetrics(ctx) }); return nil })
 	if err != nil && !k.openLater(ctx, err) {
 		return group.Wait()
 	}

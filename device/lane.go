@@ -332,6 +332,7 @@ func (l *lane) open(ctx context.Context, g *gate.Gate, dec entry.Decision, noted
 	if err != nil {
 		l.log.Error("gate", "event", dec.Event, "error", err)
 	}
+	l.kiosk.meter.passed(l.cfg.Name, passage)
 	l.settle(ctx, dec, passage)
 	return passage
 }

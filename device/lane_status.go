@@ -23,6 +23,9 @@ func (l *lane) note(dec entry.Decision, scan scanner.Scan, at time.Time) {
 	if n := len(dec.Steps); n > 0 && !dec.Steps[n-1].Held {
 		attrs = append(attrs, "step", dec.Steps[n-1].Code, "detail", dec.Steps[n-1].Note)
 	}
+	if dec.Outcome == entry.Admit {
+		l.kiosk.meter.toRelay(l.cfg.Name, at.Sub(scan.At))
+	}
 	l.log.Info("scan", attrs...)
 }
 
@@ -31,6 +34,7 @@ func (l *lane) count(r entry.Reason, o entry.Outcome) {
 	defer l.mu.Unlock()
 	l.now.Scans++
 	l.now.Outcomes[string(o)]++
+	l.kiosk.meter.decided(l.cfg.Name, r, o)
 	l.now.Last, l.now.LastAt = string(r), l.kiosk.hw.Clock.Wall()
 }
 

@@ -42,6 +42,7 @@ const (
 	Floor      Code = "GH-602"
 	FloorWrite Code = "GH-603"
 	LocalAPI   Code = "GH-604"
+	Metrics    Code = "GH-605"
 
 	Broker  Code = "GH-651"
 	Receipt Code = "GH-652"
@@ -226,6 +227,12 @@ var table = []Row{
 		Meaning: "A socket of the local API was removed and cannot be made again. The lanes work on.",
 		Cause:   "The run folder was removed or belongs to another user.",
 		Do:      "Look at it: ls -ld /run/gatehouse. The socket comes back by itself, or with: systemctl restart gatehoused.",
+	},
+	{
+		Code: Metrics, Name: "metrics", Severity: Warning, Delay: time.Minute,
+		Meaning: "The address for metrics cannot be served, so nobody counts from afar. The lanes work on.",
+		Cause:   "Another program has the port of metrics in the config.",
+		Do:      "See who has it: ss -ltnp. Give metrics another port, and restart: systemctl restart gatehoused.",
 	},
 	{
 		Code: Broker, Name: "fleet connection", Severity: Warning, Delay: 2 * time.Minute,
