@@ -149,5 +149,5 @@ func (n *network) forget(ctx context.Context) error {
 			return fmt.Errorf("%w: it has none up to event %d", errForgot, n.record.pruned)
 		}
 	}
-	return n.hold(ctx, false)
+	return n.hold(ctx, 0)
 }

@@ -36,6 +36,7 @@ type network struct {
 	deaths  map[part]int
 	starts  map[part]int  // in the midst of it
 	longest time.Duration // until everything was settled
+	all     uint64        // the last event when everything was; somebody may still turn back in a passage
 }
 
 // part is a process of a network.
@@ -245,8 +246,8 @@ func (n *network) checkReceived(ctx context.Context) error {
 	})
 }
 
-// hold holds the collector to the record of the kiosk.
-func (n *network) hold(ctx context.Context, whole bool) error {
+// hold holds the collector to the record of the kiosk, which is dead. It must have so many events at least.
+func (n *network) hold(ctx context.Context, least uint64) error {
 	return n.collected(ctx, func(store *collector.SQLite) error {
 		var events []collector.Stored
 		err := store.Events(ctx, collector.Filter{}, func(e collector.Stored) error { events = append(events, e); return nil })
@@ -254,7 +255,7 @@ func (n *network) hold(ctx context.Context, whole bool) error {
 			return err
 		}
 		alarms, err := store.Alarms(ctx)
-		return errors.Join(err, n.record.hold(events, alarms, whole))
+		return errors.Join(err, n.record.hold(events, alarms, least))
 	})
 }
 
@@ -303,6 +304,7 @@ func (n *network) settled(ctx context.Context, most time.Duration) error {
 			return fmt.Errorf("not settled: %w: %+v", errors.Join(err, ctx.Err()), st)
 		}
 	}
+	n.all = st.Ledger.Events
 	n.longest = max(n.longest, time.Since(began))
 	for _, d := range st.Data.Documents {
 		if d.Kind == string(fleet.KindHead) {
@@ -356,7 +358,7 @@ func (n *network) checkpoint(ctx context.Context, anew bool) error {
 		return err
 	}
 	rises := n.account.rises[admission{lane: n.office.lane}]
-	return errors.Join(n.hold(ctx, true), n.office.audit(&n.record, rises), n.quiet())
+	return errors.Join(n.hold(ctx, n.all), n.office.audit(&n.record, rises), n.quiet())
 }
 
 // quiet wants no log to tell of a race or a panic.

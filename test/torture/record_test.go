@@ -61,8 +61,8 @@ func (r *record) read(l *cache.Ledger, last uint64) error {
 }
 
 // hold holds what a collector has to the record: each event once, in order, as it was recorded, with a chain that is whole
-// from the first on. whole wants all of them there.
-func (r *record) hold(events []collector.Stored, alarms []collector.Alarm, whole bool) error {
+// from the first on, and so many of them at least.
+func (r *record) hold(events []collector.Stored, alarms []collector.Alarm, least uint64) error {
 	var errs []error
 	for _, a := range alarms {
 		errs = append(errs, fmt.Errorf("%w: %s at event %d: %s", errAlarm, a.Code, a.Seq, a.Text))
@@ -70,7 +70,7 @@ func (r *record) hold(events []collector.Stored, alarms []collector.Alarm, whole
 	var before fleet.Link
 	for i, e := range events {
 		if i >= len(r.events) {
-			break // recorded since
+			return errors.Join(append(errs, fmt.Errorf("%w: %d, after the last one", errForeign, e.Event.Seq))...)
 		}
 		seq := uint64(i + 1)
 		before = before.Next(r.ledger, seq, e.Body)
@@ -78,8 +78,8 @@ func (r *record) hold(events []collector.Stored, alarms []collector.Alarm, whole
 			return errors.Join(append(errs, fmt.Errorf("%w: %d in place %d", errForeign, e.Event.Seq, seq))...)
 		}
 	}
-	if n := len(r.events); whole && len(events) != n {
-		errs = append(errs, fmt.Errorf("%w: it has %d of %d", errUnread, len(events), n))
+	if n := uint64(len(events)); n < least {
+		errs = append(errs, fmt.Errorf("%w: it has %d of %d", errUnread, n, least))
 	}
 	return errors.Join(errs...)
 }
@@ -112,12 +112,16 @@ func TestRecord(t *testing.T) {
 		"one twice":        {events: []collector.Stored{kept[0], kept[1], kept[1]}, want: errForeign},
 		"out of order":     {events: []collector.Stored{kept[1], kept[0], kept[2]}, want: errForeign},
 		"one was changed":  {events: []collector.Stored{kept[0], changed, kept[2]}, want: errForeign},
-		"one too many":     {events: append(kept[:3:3], kept[2]), want: errUnread},
+		"one too many":     {events: append(kept[:3:3], kept[2]), want: errForeign},
 		"an alarm":         {events: kept, alarms: []collector.Alarm{{Code: collector.AlarmGap}}, want: errAlarm},
 		"another's ledger": {events: []collector.Stored{{Ledger: fleet.LedgerID{8}, Link: kept[0].Link, Body: kept[0].Body, Event: kept[0].Event}}, part: true, want: errForeign},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := r.hold(c.events, c.alarms, !c.part); !errors.Is(err, c.want) {
+			least := uint64(len(kept))
+			if c.part {
+				least = 0
+			}
+			if err := r.hold(c.events, c.alarms, least); !errors.Is(err, c.want) {
 				t.Errorf("got %v, want %v", err, c.want)
 			}
 		})
