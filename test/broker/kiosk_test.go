@@ -233,9 +233,11 @@ func apply(t testing.TB, f *folder.Folder, addr string) {
 // A revocation takes effect at the gate while the network is up; without it everything is decided, and what was recorded
 // meanwhile arrives afterwards, each event once.
 func TestAKioskFollowsItsFleetAndLosesNothing(t *testing.T) {
-	f := city(t)
+	onBoth(t, aKioskFollowsItsFleetAndLosesNothing)
+}
+
+func aKioskFollowsItsFleetAndLosesNothing(t *testing.T, f *folder.Folder, m either) {
 	check(t, f.AddIssuer("arena", folder.IssuerOptions{}))
-	m := start(t, f)
 	apply(t, f, m.Addr)
 	store := serve(t, f, m.Addr)
 	k := runKiosk(t, f, one, m.Addr)
@@ -310,10 +312,10 @@ func reports(t testing.TB, f *folder.Folder, addr, band string) {
 }
 
 // An order reaches the gate while the kiosk is joined, is recorded with its reason, and is never kept for later.
-func TestTheFleetOpensAGateAndClosesALane(t *testing.T) {
-	f := city(t)
+func TestTheFleetOpensAGateAndClosesALane(t *testing.T) { onBoth(t, theFleetOpensAGateAndClosesALane) }
+
+func theFleetOpensAGateAndClosesALane(t *testing.T, f *folder.Folder, m either) {
 	check(t, f.AddIssuer("arena", folder.IssuerOptions{}))
-	m := start(t, f)
 	apply(t, f, m.Addr)
 	serve(t, f, m.Addr)
 	k := runKiosk(t, f, one, m.Addr)
