@@ -106,21 +106,22 @@ func (k *kiosk) serveMetrics(ctx context.Context) {
 		k.writeMetrics(w)
 	})
 	for ctx.Err() == nil {
-		err := serveUntil(ctx, k.cfg.Metrics, mux)
+		err := serveUntil(ctx, k.cfg.Metrics, mux, func() { k.health.set(condition.Metrics, nil) })
 		if ctx.Err() != nil {
 			return
 		}
 		k.health.set(condition.Metrics, fmt.Errorf("device: metrics: %w", err))
 		pause(ctx, relisten)
-		k.health.set(condition.Metrics, nil)
 	}
 }
 
-func serveUntil(ctx context.Context, addr string, h http.Handler) error {
+// serveUntil serves an address until ctx ends, and calls listening once it has it.
+func serveUntil(ctx context.Context, addr string, h http.Handler, listening func()) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
 	}
+	listening()
 	server := &http.Server{Handler: h, ReadHeaderTimeout: scrapeMost, ReadTimeout: scrapeMost, WriteTimeout: 2 * scrapeMost, MaxHeaderBytes: 8 << 10}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()

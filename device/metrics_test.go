@@ -4,6 +4,7 @@
 package device
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
@@ -15,9 +16,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -199,6 +202,39 @@ func TestTakenMetricsPortHarmsNothing(t *testing.T) {
 	b.start()
 	b.importBundle()
 	b.expect("ok", b.pass(credential.Claims{}))
+}
+
+// A port that stays taken is told once, not at each try, and is over when it is served.
+func TestTakenMetricsPortIsToldOnce(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	h, _, log := newTestHealth()
+	k := &kiosk{cfg: Config{Metrics: taken.Addr().String()}, health: h, meter: newMeter()}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithTimeout(t.Context(), 20*relisten)
+		defer stop()
+		k.serveMetrics(ctx)
+	})
+	if n := strings.Count(log.String(), "\n"); n != 1 {
+		t.Errorf("%d lines for one port that stays taken:\n%s", n, log)
+	}
+	if h.of("").text("", condition.Metrics) == "" {
+		t.Error("nothing is told of a taken port")
+	}
+
+	taken.Close()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); k.serveMetrics(ctx) }()
+	defer func() { stop(); <-done }()
+	for deadline := time.Now().Add(20 * time.Second); h.of("").text("", condition.Metrics) != ""; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal("GH-605 stays though the address is served")
+		}
+	}
 }
 
 func TestMetricsStayOnLoopback(t *testing.T) {
