@@ -313,7 +313,12 @@ func (l *lane) answer(ctx context.Context, g *gate.Gate, scan scanner.Scan) {
 		pause(ctx, afterRefusal)
 		return
 	}
-	passage := l.open(ctx, g, dec, func(at time.Time, _ error) { l.note(dec, scan, at) })
+	passage := l.open(ctx, g, dec, func(at time.Time, err error) {
+		if err == nil {
+			l.kiosk.meter.toRelay(l.cfg.Name, at.Sub(scan.At))
+		}
+		l.note(dec, scan, at)
+	})
 	if passage == entry.NotPassed {
 		l.scanner.Forget() // the use is annulled: the code that is still held in front admits again
 	}

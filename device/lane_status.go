@@ -23,9 +23,6 @@ func (l *lane) note(dec entry.Decision, scan scanner.Scan, at time.Time) {
 	if n := len(dec.Steps); n > 0 && !dec.Steps[n-1].Held {
 		attrs = append(attrs, "step", dec.Steps[n-1].Code, "detail", dec.Steps[n-1].Note)
 	}
-	if dec.Outcome == entry.Admit {
-		l.kiosk.meter.toRelay(l.cfg.Name, at.Sub(scan.At))
-	}
 	l.log.Info("scan", attrs...)
 }
 

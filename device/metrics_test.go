@@ -28,6 +28,8 @@ import (
 	"gatehouse/credential"
 	"gatehouse/device/client"
 	"gatehouse/device/condition"
+	"gatehouse/gate"
+	"gatehouse/gate/gatetest"
 )
 
 // freeAddr is an address on loopback that nobody has now.
@@ -266,5 +268,24 @@ func TestBucketsAreCumulative(t *testing.T) {
 		if !slices.Contains(got, want) {
 			t.Errorf("no %s in\n%s", want, b.String())
 		}
+	}
+}
+
+// An admission whose relay did not rise has no time to the relay.
+func TestOnlyARisenRelayIsTimed(t *testing.T) {
+	b := newBench(t)
+	b.cfg.Metrics = freeAddr(t)
+	b.start()
+	b.importBundle()
+	b.board.Fail("in-1", gate.Relay, gatetest.FailNothingMoved, 1)
+	b.show(b.pass(credential.Claims{}))
+	b.waitStatus("the lane to be well again", func(s *client.Status) bool { return s.Lanes[0].Gate == inService })
+	const count = `gatehouse_scan_to_relay_seconds_count{lane="in-1"}`
+	if _, values := scrape(t, b.cfg.Metrics); values[count] != "" {
+		t.Errorf("%s openings were timed, and the relay never rose", values[count])
+	}
+	b.expect("ok", b.pass(credential.Claims{}))
+	if _, values := scrape(t, b.cfg.Metrics); values[count] != "1" {
+		t.Errorf("%q openings were timed", values[count])
 	}
 }
