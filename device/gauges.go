@@ -37,6 +37,9 @@ func (g gauges) write() {
 		g.say("lane_scanner_connected", truth(l.Scanner == "connected"), "lane", l.Name)
 		g.say("lane_closed", truth(l.Closed != nil), "lane", l.Name)
 	}
+	for _, l := range g.lanes {
+		metrics.WriteCounterUint64(g.w, metric("exits_total", "lane", l.cfg.Name), l.out.left())
+	}
 	g.conditions(s.Conditions, map[[2]string]bool{})
 	g.data(s.Data)
 	if !g.isOpen() {

@@ -54,6 +54,16 @@ func (m meter) toRelay(lane string, took time.Duration) {
 	m.set.GetOrCreateCounter(metric(name+"_count", "lane", lane)).Inc()
 }
 
+// connected counts the connections to brokers that came about, and those that failed or were lost.
+func (m meter) connected(err error) {
+	joins, failures := m.set.GetOrCreateCounter(metric("sync_joins_total")), m.set.GetOrCreateCounter(metric("sync_failures_total"))
+	if err == nil {
+		joins.Inc()
+	} else {
+		failures.Inc()
+	}
+}
+
 // metric is a name with its labels, in pairs of name and value.
 func metric(name string, labels ...string) string {
 	var pairs []string

@@ -66,7 +66,7 @@ func scrape(t *testing.T, addr string) (text string, values map[string]string) {
 	return string(body), values
 }
 
-// writeCertificate makes a certificate that ends at a time.
+// writeCertificate makes a certificate that ends at a time, and its key, in one file.
 func writeCertificate(t *testing.T, path string, end time.Time) {
 	t.Helper()
 	public, key, err := ed25519.GenerateKey(rand.Reader)
@@ -78,7 +78,12 @@ func writeCertificate(t *testing.T, path string, end time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -87,7 +92,7 @@ var documented = regexp.MustCompile("(?m)^\\| `(gatehouse_[a-z_]+)`")
 
 // docs/metrics.md has every metric, and no other; docs/alerts.yaml asks for nothing else, and names codes of the runbook.
 func TestMetricsAreWhatIsDocumented(t *testing.T) {
-	b := newBench(t)
+	b := newWayOutBench(t)
 	b.cfg.Metrics = freeAddr(t)
 	path := filepath.Join(t.TempDir(), "kiosk.pem")
 	end := time.Unix(1_900_000_000, 0)
@@ -98,7 +103,10 @@ func TestMetricsAreWhatIsDocumented(t *testing.T) {
 	code := b.pass(credential.Claims{})
 	b.expect("ok", code)
 	b.expect("already_used", code)
-	b.waitStatus("both answers recorded", func(s *client.Status) bool { return s.Ledger.Events >= 3 })
+	b.wantLetOut()
+	b.wantFire(true)
+	b.waitLog("code=GH-651", 1) // its port takes nobody
+	b.waitStatus("all recorded", func(s *client.Status) bool { return s.Ledger.Events >= 5 && hasCondition(s, "GH-206") })
 	text, values := scrape(t, b.cfg.Metrics)
 	for name, want := range map[string]string{
 		`gatehouse_ready`: "1",
@@ -109,6 +117,9 @@ func TestMetricsAreWhatIsDocumented(t *testing.T) {
 		`gatehouse_scan_to_relay_seconds_bucket{lane="in-1",le="5"}`:                  "1",
 		`gatehouse_data_band{band="fresh"}`:                                           "1",
 		`gatehouse_data_band{band="hard"}`:                                            "0",
+		`gatehouse_exits_total{lane="in-1"}`:                                          "1",
+		`gatehouse_sync_joins_total`:                                                  "0",
+		`gatehouse_condition{code="GH-206",lane="in-1",severity="error"}`:             "1",
 		`gatehouse_sync_joined`:                                                       "0",
 		`gatehouse_ledger_received_event`:                                             "0",
 		`gatehouse_certificate_expiry_timestamp_seconds`:                              "1.9e+09",
@@ -127,7 +138,10 @@ func TestMetricsAreWhatIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]bool{"gatehouse_condition": true} // there is none while all is well
+	if values["gatehouse_sync_failures_total"] == "" || values["gatehouse_sync_failures_total"] == "0" {
+		t.Error("no failure to reach the broker was counted")
+	}
+	known := map[string]bool{}
 	for name := range values {
 		if name, _, _ = strings.Cut(name, "{"); strings.HasPrefix(name, "gatehouse_") {
 			known[name] = true
@@ -203,6 +217,7 @@ func TestTakenMetricsPortHarmsNothing(t *testing.T) {
 	b.cfg.Metrics = l.Addr().String()
 	b.start()
 	b.importBundle()
+	b.waitLog("code=GH-605", 1)
 	b.expect("ok", b.pass(credential.Claims{}))
 }
 

@@ -161,7 +161,11 @@ func (k *kiosk) join(ctx context.Context) {
 	syncer.New(syncer.Config{
 		Place: fleet.Place{Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk}, Boot: boot.ID, Program: Version(), Key: k.cfg.Sync.sign,
 		Brokers: k.cfg.Sync.Brokers, TLS: k.tlsFor,
-		State: func(err error) { k.joined.Store(err == nil); k.health.set(condition.Broker, err) },
+		State: func(err error) {
+			k.joined.Store(err == nil)
+			k.meter.connected(err)
+			k.health.set(condition.Broker, err)
+		},
 		Alarm: func(err error) { k.health.set(condition.Receipt, err) },
 		Log:   k.log,
 	}, documents{k}, k.ledger, cache.NewStaging(k.stagingDir()), office{k}).Run(ctx)

@@ -46,6 +46,7 @@ type wayOut struct {
 	burning bool
 	waiting []departure
 	dropped int
+	exits   uint64        // since the start
 	more    chan struct{} // holds one
 }
 
@@ -69,6 +70,9 @@ func (w *wayOut) take(d gate.Departure, at time.Time) {
 		w.ended = make(chan struct{})
 	}
 	w.burning = d == gate.FireBegan
+	if d == gate.ExitBegan {
+		w.exits++
+	}
 	switch {
 	case d == gate.ExitEnded:
 		return
@@ -108,6 +112,13 @@ func (w *wayOut) next() (d departure, dropped int, ok bool) {
 		return departure{at: time.Now()}, w.dropped, true
 	}
 	return departure{}, 0, false
+}
+
+// left is how often somebody was let out since the start.
+func (w *wayOut) left() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.exits
 }
 
 // done takes out what next gave.
