@@ -6,6 +6,7 @@ package syncer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/fleet"
@@ -50,23 +51,27 @@ func (p *partial) from(blob fleet.Digest, index uint32) uint32 {
 	return uint32(len(p.data))
 }
 
-// patience is when a kiosk begins to fetch the blob that it learned of last. It outlives connections: all kiosks of a
-// venue lose theirs at one moment.
-type patience struct {
-	of    fleet.Digest
-	until time.Time
-}
+// patience is when a kiosk begins to fetch which blob. It outlives connections: all kiosks of a venue lose theirs at one moment.
+type patience map[fleet.Digest]time.Time
+
+// mostPatience bounds of how many blobs it is kept; beyond it the waiting begins anew.
+const mostPatience = 256
 
 // over tells whether the kiosk may fetch a blob now. Each waits for a part of the spread that its name and the blob's digest
 // give: another one for another list, so that no kiosk is always the last.
-func (p *patience) over(b fleet.MissingBlob, place fleet.Place, now time.Time) bool {
-	if p.of != b.Base.Digest {
-		*p = patience{b.Base.Digest, now}
-		if b.Spread > 0 {
-			p.until = now.Add(time.Duration(hashOf(place.String()+b.Base.Digest.String()) % uint64(b.Spread)))
+func (p patience) over(b fleet.MissingBlob, place fleet.Place, now time.Time) bool {
+	until, known := p[b.Base.Digest]
+	if !known {
+		if len(p) >= mostPatience {
+			clear(p)
 		}
+		until = now
+		if b.Spread > 0 {
+			until = now.Add(time.Duration(hashOf(place.String()+b.Base.Digest.String()) % uint64(b.Spread)))
+		}
+		p[b.Base.Digest] = until
 	}
-	return !now.Before(p.until)
+	return !now.Before(until)
 }
 
 // want takes what the newest head waits for. A blob without blocks comes in a bundle only.
@@ -77,11 +82,19 @@ func (f *fetching) want(m fleet.Missing) {
 			wanted = append(wanted, b)
 		}
 	}
-	if len(wanted) == 0 || len(f.wanted) == 0 || wanted[0].Base.Digest != f.wanted[0].Base.Digest {
-		f.asked, f.due = nil, time.Time{}
+	under := -1 // the place of the blob that is on its way
+	if len(f.wanted) > 0 {
+		under = slices.IndexFunc(wanted, func(b fleet.MissingBlob) bool { return b.Base.Digest == f.wanted[0].Base.Digest })
 	}
-	f.wanted = wanted
+	if under < 0 {
+		under, f.asked = 0, nil
+	}
+	f.wanted = append(wanted[under:], wanted[:under]...)
 }
+
+// turn lets the next blob be first: nobody has this one, or its time has not come. One issuer's list that is nowhere keeps
+// no other's away.
+func (f *fetching) turn() { f.wanted, f.asked = append(f.wanted[1:], f.wanted[0]), nil }
 
 // askForBlocks asks for the next blocks where there is room, and not while an offer decides what is wanted.
 func (s *session) askForBlocks(ctx context.Context, now time.Time) error {
@@ -89,23 +102,33 @@ func (s *session) askForBlocks(ctx context.Context, now time.Time) error {
 	if s.offering != nil || len(f.wanted) == 0 || len(f.asked) > 0 && now.Before(f.due) {
 		return nil
 	}
-	b := f.wanted[0]
-	lacks, err := s.blobs.Lacks(b, blockWindow)
-	if err != nil {
-		return s.giveUp(err)
+	if len(f.asked) > 0 {
+		f.turn()
 	}
-	if begun := len(lacks) == 0 || lacks[0] > 0; !begun && !s.patience.over(b, s.cfg.Place, now) {
-		return nil
+	for range f.wanted {
+		b := f.wanted[0]
+		lacks, err := s.blobs.Lacks(b, blockWindow)
+		switch {
+		case err != nil:
+			return s.giveUp(err)
+		case len(lacks) == 0:
+			return s.finish(ctx, b)
+		case lacks[0] > 0 || s.patience.over(b, s.cfg.Place, now):
+			s.ask(b, lacks, now)
+			return nil
+		}
+		f.turn()
 	}
-	if len(lacks) == 0 {
-		return s.finish(ctx, b)
-	}
+	return nil
+}
+
+func (s *session) ask(b fleet.MissingBlob, lacks []uint32, now time.Time) {
+	f := &s.fetching
 	f.asked, f.due = map[uint32]bool{}, now.Add(s.rhythm.block)
 	for _, i := range lacks {
 		f.asked[i] = true
 	}
 	s.publish(LeafWant, false, 1, Want{Digest: b.Base.Digest, Blocks: lacks, From: s.partial.from(b.Base.Digest, lacks[0])}.Encode())
-	return nil
 }
 
 // takeBlock takes a piece of a block, and keeps the block once it is whole and what the manifest says.

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"slices"
 	"testing"
+	"time"
 
 	"gatehouse/fleet"
 	syncer "gatehouse/sync"
@@ -68,5 +69,42 @@ func TestABlockGoesOnWhereItWasCut(t *testing.T) {
 	k.until("the blob offered", func() bool { return len(k.blobs) == 1 })
 	if !bytes.Equal(k.blobs[0], blob) {
 		t.Error("another blob was offered")
+	}
+}
+
+// Of two issuers' lists one is nowhere to be had, or is to be fetched later: the other comes all the same.
+func TestOneListKeepsNoOtherAway(t *testing.T) {
+	for name, spread := range map[string]time.Duration{"nobody has it": 0, "its time has not come": 1000 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			b, k := mqtttest.Start(t), newKiosk(t)
+			missing := func(text string, spread time.Duration) ([]byte, fleet.MissingBlob) {
+				blob := bytes.Repeat([]byte(text), 5*fleet.BlockSize/8)
+				return blob, fleet.MissingBlob{Of: "test", Base: *fleet.BaseOf(blob, uint64(len(blob)/8)), Size: uint64(len(blob)), Spread: spread}
+			}
+			_, absent := missing("nowhere ", spread)
+			blob, present := missing("revoked ", 0)
+			k.missing = fleet.Missing{Blobs: []fleet.MissingBlob{absent, present}}
+			b.Subscribe("gatehouse/v1/arena/gate-1/up/get", func(_ string, payload []byte) {
+				w, err := syncer.ReadWant(payload)
+				if err != nil {
+					t.Error(err)
+				}
+				if w.Digest == absent.Base.Digest {
+					return
+				}
+				go func() { // from within a handler the broker cannot be spoken to
+					for _, i := range w.Blocks {
+						block := blob[i*fleet.BlockSize : min(int(i+1)*fleet.BlockSize, len(blob))]
+						b.Publish("gatehouse/v1/arena/gate-1/down/blk", false, syncer.Block{Digest: w.Digest, Index: i, Data: block}.Encode())
+					}
+				}()
+			})
+			k.hurried = true
+			k.join(b.Addr())
+			k.until("the list that is there offered", func() bool { return len(k.blobs) == 1 })
+			if !bytes.Equal(k.blobs[0], blob) {
+				t.Error("another blob was offered")
+			}
+		})
 	}
 }

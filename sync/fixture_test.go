@@ -49,6 +49,12 @@ func rootOf(tb testing.TB) *fleet.Root {
 	return r
 }
 
+// blockOf is a block of a blob.
+type blockOf struct {
+	blob  fleet.Digest
+	index uint32
+}
+
 // kiosk is the four rooms that a client joins, in memory.
 type kiosk struct {
 	tb   testing.TB
@@ -62,7 +68,7 @@ type kiosk struct {
 	ledger   fleet.LedgerID
 	events   [][]byte
 	receipt  fleet.Receipt
-	blocks   map[uint32][]byte
+	blocks   map[blockOf][]byte
 	obeyed   []fleet.Command
 	states   []error
 	alarm    error
@@ -75,7 +81,7 @@ type kiosk struct {
 }
 
 func newKiosk(tb testing.TB) *kiosk {
-	k := &kiosk{tb: tb, root: rootOf(tb), ledger: fleet.LedgerID{1}, blocks: map[uint32][]byte{}, reported: syncer.Reported{Code: "ok"}, at: morning}
+	k := &kiosk{tb: tb, root: rootOf(tb), ledger: fleet.LedgerID{1}, blocks: map[blockOf][]byte{}, reported: syncer.Reported{Code: "ok"}, at: morning}
 	k.changed = sync.NewCond(&k.mu)
 	return k
 }
@@ -163,15 +169,15 @@ func (k *kiosk) Lacks(b fleet.MissingBlob, most int) (lacks []uint32, err error)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i := range uint32(len(b.Base.Blocks)) {
-		if k.blocks[i] == nil && len(lacks) < most {
+		if k.blocks[blockOf{b.Base.Digest, i}] == nil && len(lacks) < most {
 			lacks = append(lacks, i)
 		}
 	}
 	return lacks, nil
 }
 
-func (k *kiosk) Put(_ fleet.MissingBlob, index uint32, block []byte) error {
-	k.set(func() { k.blocks[index] = block })
+func (k *kiosk) Put(b fleet.MissingBlob, index uint32, block []byte) error {
+	k.set(func() { k.blocks[blockOf{b.Base.Digest, index}] = block })
 	return nil
 }
 
@@ -179,7 +185,7 @@ func (k *kiosk) Take(b fleet.MissingBlob) (blob []byte, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i := range uint32(len(b.Base.Blocks)) {
-		blob = append(blob, k.blocks[i]...)
+		blob = append(blob, k.blocks[blockOf{b.Base.Digest, i}]...)
 	}
 	return blob, nil
 }

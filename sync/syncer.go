@@ -78,5 +78,5 @@ type Client struct {
 
 // New joins a kiosk to its fleet once Run is called.
 func New(cfg Config, docs Documents, outbox Outbox, blobs Blobs, kiosk Kiosk) *Client {
-	return &Client{cfg: cfg, docs: docs, outbox: outbox, blobs: blobs, kiosk: kiosk, rhythm: calm()}
+	return &Client{cfg: cfg, docs: docs, outbox: outbox, blobs: blobs, kiosk: kiosk, rhythm: calm(), patience: patience{}}
 }
