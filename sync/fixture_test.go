@@ -63,6 +63,7 @@ type kiosk struct {
 	mu       sync.Mutex
 	changed  *sync.Cond
 	offered  []fleet.Document
+	offers   int
 	blobs    [][]byte
 	missing  fleet.Missing
 	ledger   fleet.LedgerID
@@ -113,6 +114,7 @@ func (k *kiosk) until(what string, is func() bool) {
 func (k *kiosk) Offer(_ context.Context, heap []fleet.Document, blobs [][]byte) (m fleet.Missing, err error) {
 	k.set(func() {
 		k.offered = heap
+		k.offers++
 		if k.blobs = append(k.blobs, blobs...); len(blobs) > 0 {
 			k.missing = fleet.Missing{}
 		}

@@ -19,6 +19,8 @@ type rhythm struct {
 	offer   time.Duration // whoever floods a kiosk with documents gets no more of its time than one offer in this
 	correct time.Duration // between corrections of the own status
 
+	reread, mostReread time.Duration // before retained documents are asked for again, doubled each time in vain
+
 	receipt     time.Duration // for a receipt, doubled each time in vain
 	mostReceipt time.Duration
 	lost        time.Duration // what is under way and answered with nothing new for so long was lost
@@ -31,6 +33,7 @@ func calm() rhythm {
 		firstPause: 2 * time.Second, mostPause: 5 * time.Minute, goodFor: time.Minute,
 		connect: 30 * time.Second, answer: 30 * time.Second, tick: 250 * time.Millisecond, beat: 40 * time.Second,
 		offer: 100 * time.Millisecond, correct: time.Second,
+		reread: 5 * time.Second, mostReread: 10 * time.Minute,
 		receipt: 10 * time.Second, mostReceipt: 10 * time.Minute, lost: time.Second, goBack: time.Minute, block: 10 * time.Second,
 	}
 }

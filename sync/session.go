@@ -15,6 +15,7 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
+	"gatehouse/entry"
 	"gatehouse/fleet"
 )
 
@@ -27,10 +28,11 @@ type session struct {
 	nonce fleet.Nonce
 	lost  chan error
 
-	sending  sending
-	fetching fetching
-	orders   orders
-	fruitful bool // the connection brought something that was wanted
+	sending   sending
+	fetching  fetching
+	orders    orders
+	rereading rereading
+	fruitful  bool // the connection brought something that was wanted
 
 	pending   []promise
 	beat      time.Time // when the next is due
@@ -136,14 +138,9 @@ func (s *session) leave() error {
 	return nil
 }
 
-// subscribe asks for all topics at QoS 0: what is retained comes again with every subscription, so a session at the broker
-// would add nothing.
+// subscribe asks for all topics, and makes sure that the broker grants them.
 func (s *session) subscribe(ctx context.Context) error {
-	asked := map[string]byte{}
-	for _, f := range filters(s.cfg.Place) {
-		asked[f] = 0
-	}
-	token := s.link.SubscribeMultiple(asked, nil)
+	token := s.askForTopics()
 	if err := await(ctx, token, s.rhythm.answer); err != nil {
 		return err
 	}
@@ -163,6 +160,9 @@ func (s *session) work(ctx context.Context, now time.Time) error {
 	}
 	if err := errors.Join(s.sendRecords(now), s.askForBlocks(ctx, now)); err != nil {
 		return err
+	}
+	if s.rereading.over(now, &s.rhythm) {
+		s.reread(now)
 	}
 	if !now.Before(s.beat) {
 		if err := s.sendBeat(now); err != nil {
@@ -204,6 +204,7 @@ func (s *session) collect(now time.Time) error {
 func (s *session) sendBeat(now time.Time) error {
 	s.beat = now.Add(s.rhythm.beat + mrand.N(s.rhythm.beat))
 	_, b := s.kiosk.Report()
+	s.rereading.old = b.Band != string(entry.Fresh)
 	s.publish(LeafBeat, false, 0, encodeNote(b))
 	s.pending = append(s.pending, promise{s.link.Subscribe(up(s.cfg.Place, LeafStatus), 0, nil), now.Add(s.rhythm.answer)})
 	s.report()
@@ -267,6 +268,7 @@ func (s *session) answered(a answer) {
 	if a.err != nil {
 		s.cfg.Log.Warn("documents not in force", "err", a.err)
 	}
+	s.rereading.lacking = a.err != nil || len(a.missing.Documents) > 0
 	s.fetching.want(a.missing)
 	s.report()
 }
