@@ -83,7 +83,10 @@ func (c *Centre) Serve(ctx context.Context) {
 }
 
 func (c *Centre) session(ctx context.Context) error {
-	l, err := dial(ctx, c.cfg.Broker, "office-serve", syncer.UpFilter(syncer.LeafRecords), syncer.UpFilter(syncer.LeafWant))
+	l, err := dial(ctx, c.cfg.Broker, "office-serve", ears{
+		filters: []string{syncer.UpFilter(syncer.LeafRecords), syncer.UpFilter(syncer.LeafWant)}, qos: 1,
+		room: 1024, // kiosks send again what nobody acknowledges
+	})
 	if err != nil {
 		return err
 	}
@@ -123,7 +126,7 @@ func (c *Centre) publish(ctx context.Context, l *link) error {
 
 // Apply publishes once what a source has to say, with a connection of its own.
 func Apply(ctx context.Context, cfg Config, source Source) error {
-	l, err := dial(ctx, cfg.Broker, "office-"+clientSuffix())
+	l, err := dial(ctx, cfg.Broker, "office-"+clientSuffix(), ears{})
 	if err != nil {
 		return err
 	}

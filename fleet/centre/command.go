@@ -34,7 +34,9 @@ type Order struct {
 // Command orders one kiosk to do something, on the connection that it has now, and returns what became of it. ctx bounds the
 // waiting.
 func Command(ctx context.Context, b Broker, o Order, at time.Time, keys ...fleet.SigningKey) (r syncer.Result, err error) {
-	l, err := dial(ctx, b, "office-"+clientSuffix(), syncer.UpTopic(o.To, syncer.LeafStatus), syncer.UpTopic(o.To, syncer.LeafResult+"/#"))
+	l, err := dial(ctx, b, "office-"+clientSuffix(), ears{
+		filters: []string{syncer.UpTopic(o.To, syncer.LeafStatus), syncer.UpTopic(o.To, syncer.LeafResult+"/#")}, qos: 1, room: 64,
+	})
 	if err != nil {
 		return r, err
 	}

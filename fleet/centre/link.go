@@ -22,8 +22,19 @@ type Broker struct {
 
 // message is one that came up.
 type message struct {
-	topic   string
-	payload []byte
+	topic    string
+	payload  []byte
+	retained bool // it was said before anybody subscribed
+}
+
+// ears are what a link listens to.
+type ears struct {
+	filters []string
+	// qos of the subscriptions. A broker queues few messages of QoS 1 for one client and drops the rest (Mosquitto: a thousand),
+	// so what comes all at once, as what a whole fleet has retained, is asked for at QoS 0.
+	qos byte
+	// room is how many messages may wait here. More are dropped.
+	room int
 }
 
 // link is one connection to the broker.
@@ -42,8 +53,8 @@ const (
 var ErrBroker = errors.New("centre: the broker")
 
 // dial connects and subscribes to what comes up. id tells clients of the centre apart.
-func dial(ctx context.Context, b Broker, id string, filters ...string) (*link, error) {
-	l := &link{heard: make(chan message, 1024), lost: make(chan error, 1)}
+func dial(ctx context.Context, b Broker, id string, e ears) (*link, error) {
+	l := &link{heard: make(chan message, e.room), lost: make(chan error, 1)}
 	o := mqtt.NewClientOptions()
 	scheme := "tcp"
 	if b.TLS != nil {
@@ -56,8 +67,8 @@ func dial(ctx context.Context, b Broker, id string, filters ...string) (*link, e
 	o.SetOrderMatters(true) // the handler only puts a message down
 	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
 		select {
-		case l.heard <- message{m.Topic(), m.Payload()}:
-		default: // kiosks send again what nobody acknowledges
+		case l.heard <- message{m.Topic(), m.Payload(), m.Retained()}:
+		default:
 		}
 	})
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
@@ -71,8 +82,8 @@ func dial(ctx context.Context, b Broker, id string, filters ...string) (*link, e
 		return nil, fmt.Errorf("%w at %s: %w", ErrBroker, b.Addr, err)
 	}
 	asked := map[string]byte{}
-	for _, f := range filters {
-		asked[f] = 1
+	for _, f := range e.filters {
+		asked[f] = e.qos
 	}
 	if len(asked) > 0 {
 		token := l.client.SubscribeMultiple(asked, nil)

@@ -25,20 +25,27 @@ type Seen struct {
 // Watch calls show with all kiosks that were heard of, by name: once what is retained has come, and then with each change,
 // until ctx ends.
 func Watch(ctx context.Context, b Broker, show func([]Seen) error) error {
-	l, err := dial(ctx, b, "office-"+clientSuffix(), syncer.UpFilter(syncer.LeafStatus), syncer.UpFilter(syncer.LeafReported), syncer.UpFilter(syncer.LeafBeat))
+	l, err := dial(ctx, b, "office-"+clientSuffix(), ears{
+		filters: []string{syncer.UpFilter(syncer.LeafStatus), syncer.UpFilter(syncer.LeafReported), syncer.UpFilter(syncer.LeafBeat)},
+		room:    wholeFleet,
+	})
 	if err != nil {
 		return err
 	}
 	defer l.close()
 	seen := map[fleet.Place]*Seen{}
-	quiet := time.NewTimer(settled)
-	defer quiet.Stop()
+	due, waiting := time.NewTimer(settled), true
+	defer due.Stop()
 	for {
 		select {
 		case m := <-l.heard:
 			note(seen, m)
-			quiet.Reset(settled)
-		case <-quiet.C:
+			if m.retained || !waiting { // the heartbeats of a large fleet never pause
+				due.Reset(settled)
+			}
+			waiting = true
+		case <-due.C:
+			waiting = false
 			if err := show(sorted(seen)); err != nil {
 				return err
 			}
@@ -50,7 +57,10 @@ func Watch(ctx context.Context, b Broker, show func([]Seen) error) error {
 	}
 }
 
-// settled is for how long nothing comes when what is retained has come.
+// wholeFleet is how many messages may come at once: two are retained of each kiosk.
+const wholeFleet = 1 << 16
+
+// settled is for how long nothing that is retained comes when all of it has come, and how soon a change is shown.
 const settled = 300 * time.Millisecond
 
 func note(seen map[fleet.Place]*Seen, m message) {
