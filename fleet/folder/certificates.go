@@ -50,7 +50,7 @@ func (f *Folder) authority(at time.Time) (*x509.Certificate, ed25519.PrivateKey,
 	}
 	signer, err := readSigner(f.certificateKeyPath(authorityName))
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%w\nA new certificate needs the key of the fleet's authority: bring broker/ca.key from where broker-config was run", err)
 	}
 	key, ok := signer.(ed25519.PrivateKey)
 	if !ok {
@@ -200,12 +200,26 @@ func (f *Folder) CertifyBroker(at time.Time, hosts ...string) (certificate, key 
 	return f.certifyOther("broker", template, at)
 }
 
-// CertifyOffice makes the certificate with which the operator's own services come to the broker.
+// CertifyOffice makes the certificate with which the operator's own services come to the broker, where there is none that is good
+// for another year: serve works without the authority's key until then.
 func (f *Folder) CertifyOffice(at time.Time) (certificate, key string, err error) {
+	if certificate, key = f.certificatePath("office"), f.certificateKeyPath("office"); f.certifies(certificate, key, at, at.AddDate(1, 0, 0)) {
+		return certificate, key, nil
+	}
 	template := newTemplate(OfficeName, at)
 	template.KeyUsage = x509.KeyUsageDigitalSignature
 	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	return f.certifyOther("office", template, at)
+}
+
+// certifies tells whether a certificate is the authority's, is for its key, and is valid over a span of time.
+func (f *Folder) certifies(certificate, key string, from, until time.Time) bool {
+	ca, err := readCertificate(f.AuthorityPath())
+	if err != nil {
+		return false
+	}
+	pair, err := tls.LoadX509KeyPair(certificate, key)
+	return err == nil && pair.Leaf.CheckSignatureFrom(ca) == nil && !pair.Leaf.NotBefore.After(from) && pair.Leaf.NotAfter.After(until)
 }
 
 // OfficeTLS is how the operator's own services come to a broker: with the office's certificate, over TLS 1.3, and to a broker of
