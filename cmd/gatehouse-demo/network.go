@@ -80,7 +80,7 @@ func (o *office) open(ctx context.Context) error {
 	if o.store, err = collector.OpenSQLite(ctx, o.path); err != nil {
 		return err
 	}
-	cfg := centre.Config{Broker: o.at, Now: o.now, Log: slog.New(slog.NewTextHandler(o.log, nil))}
+	cfg := centre.Config{Broker: o.at, Blob: o.fleet.Blob, Now: o.now, Log: slog.New(slog.NewTextHandler(o.log, nil))}
 	c := centre.New(cfg, folder.Heads{Folder: o.fleet}, collector.New(o.store, o.fleet.KeyOf, o.now, keys...))
 	serving, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})

@@ -22,8 +22,8 @@ type Source interface {
 	Venues() ([]string, error)
 	// Bundle is what a venue's kiosks are to be told, under a new head. Its blobs are not asked for.
 	Bundle(venue string, at time.Time) (*fleet.Bundle, error)
-	// Blob is a blob that was published.
-	Blob(fleet.Digest) ([]byte, error)
+	// Last is the bundle that was signed last for a venue, by whomever.
+	Last(venue string, at time.Time) (*fleet.Bundle, error)
 }
 
 // Config is how a centre works.
@@ -31,8 +31,10 @@ type Config struct {
 	Broker Broker
 	// Every is how often heads are signed anew: 10 minutes if absent.
 	Every time.Duration
-	Now   func() time.Time
-	Log   *slog.Logger
+	// Blob is a blob that was published; nil where kiosks fetch none from here.
+	Blob func(fleet.Digest) ([]byte, error)
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // DefaultEvery is how often heads are signed anew.
@@ -52,7 +54,7 @@ func New(cfg Config, source Source, c *collector.Collector) *Centre {
 	if cfg.Every == 0 {
 		cfg.Every = DefaultEvery
 	}
-	return &Centre{cfg: cfg, source: source, collector: c, blobs: blobs{source: source}}
+	return &Centre{cfg: cfg, source: source, collector: c, blobs: blobs{source: cfg.Blob}}
 }
 
 // Pauses between connections.
@@ -145,24 +147,36 @@ func (c *Centre) publishAll(ctx context.Context, l *link) (unsigned, err error) 
 		return err, nil
 	}
 	for _, v := range venues {
-		b, err := c.source.Bundle(v, c.cfg.Now())
+		u, err := c.publishVenue(ctx, l, v)
+		unsigned = errors.Join(unsigned, u)
 		if err != nil {
-			unsigned = errors.Join(unsigned, fmt.Errorf("venue %s: %w", v, err))
-			continue
-		}
-		if err := c.publishBundle(ctx, l, b); err != nil {
 			return unsigned, err
 		}
 	}
 	return unsigned, nil
 }
 
+// publishVenue publishes a venue, and again what was signed for it by somebody else meanwhile: the broker retains what comes last,
+// which need not be what was signed last.
+func (c *Centre) publishVenue(ctx context.Context, l *link, venue string) (unsigned, err error) {
+	head := syncer.DocumentTopic(fleet.KindHead, fleet.Scope(venue))
+	for newest := c.source.Bundle; ; newest = c.source.Last {
+		b, err := newest(venue, c.cfg.Now())
+		if err != nil {
+			return fmt.Errorf("venue %s: %w", venue, err), nil
+		}
+		before := c.published[head]
+		if err := c.publishBundle(ctx, l, b); err != nil || c.published[head] == before {
+			return nil, err
+		}
+	}
+}
+
 func (c *Centre) publishBundle(ctx context.Context, l *link, b *fleet.Bundle) error {
 	chain := &fleet.Bundle{}
 	var heads []fleet.Document
 	for _, d := range b.Documents {
-		switch d.Kind() {
-		case fleet.KindRoot:
+		if d.Kind() == fleet.KindRoot {
 			chain.Documents = append(chain.Documents, d)
 		}
 	}
@@ -258,7 +272,7 @@ func (c *Centre) takeWant(l *link, from fleet.Place, raw []byte) error {
 
 // blobs are those that kiosks asked for last. A whole fleet asks for one at a time, and for each four blocks anew.
 type blobs struct {
-	source Source
+	source func(fleet.Digest) ([]byte, error)
 	recent []blob // the last first
 }
 
@@ -273,7 +287,10 @@ const mostBlobs = 4
 func (b *blobs) get(d fleet.Digest) ([]byte, error) {
 	at := slices.IndexFunc(b.recent, func(r blob) bool { return r.digest == d })
 	if at < 0 {
-		bytes, err := b.source.Blob(d)
+		if b.source == nil {
+			return nil, errors.New("centre: no blobs are handed out here")
+		}
+		bytes, err := b.source(d)
 		if err != nil {
 			return nil, fmt.Errorf("centre: a blob that was not published from here: %w", err)
 		}

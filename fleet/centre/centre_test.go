@@ -92,7 +92,7 @@ func TestAFleetIsServed(t *testing.T) {
 	serving, stop := context.WithCancel(t.Context())
 	served := make(chan struct{})
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	c := centre.New(centre.Config{Broker: centre.Broker{Addr: b.Addr()}, Now: time.Now, Log: log}, online{f}, collector.New(store, f.KeyOf, time.Now, keys...))
+	c := centre.New(centre.Config{Broker: centre.Broker{Addr: b.Addr()}, Blob: f.Blob, Now: time.Now, Log: log}, online{f}, collector.New(store, f.KeyOf, time.Now, keys...))
 	go func() { defer close(served); c.Serve(serving) }()
 	defer func() { stop(); <-served }()
 

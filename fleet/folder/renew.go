@@ -6,6 +6,7 @@ package folder
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"gatehouse/fleet"
@@ -29,32 +30,59 @@ func (f *Folder) Renewed(venue string, at time.Time) (*fleet.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, root, err := f.chain(at)
+	b, root, former, err := f.last(venue, at)
 	if err != nil {
 		return nil, err
 	}
-	former, ok, err := f.published(body{kind: fleet.KindHead, scope: fleet.Scope(venue)})
+	head, err := fleet.ReadHead(former)
+	if err != nil {
+		return nil, err
+	}
+	isRoot := func(e fleet.Entry) bool { return e.Kind == fleet.KindRoot }
+	head.Documents = append([]fleet.Entry{fleet.EntryOf(root)}, slices.DeleteFunc(head.Documents, isRoot)...)
+	return b, f.crown(b, root, venue, fleet.Head{Documents: head.Documents}, s.online(), at)
+}
+
+// Last is what was published for a venue last, as it was signed then: Renewed without a new head.
+func (f *Folder) Last(venue string, at time.Time) (*fleet.Bundle, error) {
+	unlock, err := f.lock()
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	b, _, head, err := f.last(venue, at)
+	if err != nil {
+		return nil, err
+	}
+	b.Documents = append(b.Documents, head)
+	return b, nil
+}
+
+// last is the venue's newest head and, as a bundle, what it names. The folder is locked.
+func (f *Folder) last(venue string, at time.Time) (b *fleet.Bundle, root, head fleet.Document, err error) {
+	if b, root, err = f.chain(at); err != nil {
+		return nil, root, head, err
+	}
+	head, ok, err := f.published(body{kind: fleet.KindHead, scope: fleet.Scope(venue)})
 	if err == nil && !ok {
 		err = fmt.Errorf("%w for venue %s; run gatehouse-fleet apply", ErrUnpublished, venue)
 	}
 	if err != nil {
-		return nil, err
+		return nil, root, head, err
 	}
-	was, err := fleet.ReadHead(former)
+	names, err := fleet.ReadHead(head)
 	if err != nil {
-		return nil, err
+		return nil, root, head, err
 	}
-	head := fleet.Head{Documents: []fleet.Entry{fleet.EntryOf(root)}}
-	for _, e := range was.Documents {
+	for _, e := range names.Documents {
 		if e.Kind == fleet.KindRoot {
 			continue
 		}
-		head.Documents = append(head.Documents, e)
 		if err := f.bring(b, root, e); err != nil {
-			return nil, err
+			return nil, root, head, err
 		}
 	}
-	return b, f.crown(b, root, venue, head, s.online(), at)
+	return b, root, head, nil
 }
 
 // bring adds the document that a head names to a bundle where it is still the newest of its name.

@@ -33,7 +33,7 @@ func BenchmarkBaseThroughCuts(b *testing.B) {
 	link := newTap(b, f, one, m)
 	apply(b, f, m.Addr)
 	lists := newLists(b, f, 2)
-	running.ServeFrom(b, f, m.Addr, lists)
+	running.ServeFrom(b, f, m.Addr, lists, lists.Blob)
 	k := runKiosk(b, f, one, link.addr)
 	k.until("documents in force", func(s *client.Status) bool { return s.Data.Freshness == "fresh" })
 	cuts := rand.New(rand.NewPCG(30, 1))
@@ -103,7 +103,10 @@ func (l *lists) Venues() ([]string, error) { return []string{one.Venue}, nil }
 // Bundle implements centre.Source.
 func (l *lists) Bundle(string, time.Time) (*fleet.Bundle, error) { return l.bundle, nil }
 
-// Blob implements centre.Source.
+// Last implements centre.Source.
+func (l *lists) Last(string, time.Time) (*fleet.Bundle, error) { return l.bundle, nil }
+
+// Blob is one of theirs.
 func (l *lists) Blob(d fleet.Digest) ([]byte, error) {
 	at := slices.IndexFunc(l.bases, func(b []byte) bool { return fleet.DigestOf(b) == d })
 	return l.bases[at], nil

@@ -132,7 +132,7 @@ type nothing struct{}
 
 func (nothing) Venues() ([]string, error)                       { return nil, nil }
 func (nothing) Bundle(string, time.Time) (*fleet.Bundle, error) { return nil, os.ErrNotExist }
-func (nothing) Blob(fleet.Digest) ([]byte, error)               { return nil, os.ErrNotExist }
+func (nothing) Last(string, time.Time) (*fleet.Bundle, error)   { return nil, os.ErrNotExist }
 
 // has are the numbers of the events that a database has, and its alarms.
 func has(t testing.TB, path string) (seqs []uint64, alarms []collector.Alarm) {

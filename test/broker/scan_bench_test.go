@@ -35,7 +35,7 @@ func BenchmarkScanToRelayWhileABaseArrives(b *testing.B) {
 	for b.Loop() {
 		s := newScans(b)
 		lists := newLists(b, s.folder, 3)
-		running.ServeFrom(b, s.folder, s.broker.Addr, lists)
+		running.ServeFrom(b, s.folder, s.broker.Addr, lists, lists.Blob)
 		s.start()
 		bases := 0
 		for ; len(s.busy) < scansEach; bases++ {

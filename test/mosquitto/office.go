@@ -30,11 +30,11 @@ func Office(t testing.TB, f *folder.Folder, addr string) centre.Broker {
 // Serve runs a fleet's centre at a broker until the test ends, and returns where the events go.
 func Serve(t testing.TB, f *folder.Folder, addr string) *collector.SQLite {
 	t.Helper()
-	return ServeFrom(t, f, addr, renewed{f})
+	return ServeFrom(t, f, addr, renewed{f}, f.Blob)
 }
 
-// ServeFrom is Serve with another source of documents.
-func ServeFrom(t testing.TB, f *folder.Folder, addr string, source centre.Source) *collector.SQLite {
+// ServeFrom is Serve with another source of documents and blobs.
+func ServeFrom(t testing.TB, f *folder.Folder, addr string, source centre.Source, blob func(fleet.Digest) ([]byte, error)) *collector.SQLite {
 	t.Helper()
 	store, err := collector.OpenSQLite(t.Context(), filepath.Join(t.TempDir(), "events.db"))
 	if err != nil {
@@ -46,7 +46,7 @@ func ServeFrom(t testing.TB, f *folder.Folder, addr string, source centre.Source
 		t.Fatal(err)
 	}
 	c := centre.New(centre.Config{
-		Broker: Office(t, f, addr), Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Broker: Office(t, f, addr), Blob: blob, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}, source, collector.New(store, f.KeyOf, time.Now, keys...))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -73,7 +73,7 @@ func runCentre(dir string, at point) error {
 		return err
 	}
 	centre.New(centre.Config{
-		Broker: centre.Broker{Addr: addr, TLS: office}, Now: time.Now, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Broker: centre.Broker{Addr: addr, TLS: office}, Blob: f.Blob, Now: time.Now, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}, renewed{f}, collector.New(mortalStore{store, at}, f.KeyOf, time.Now, keys...)).Serve(context.Background())
 	return store.Close()
 }
