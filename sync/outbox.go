@@ -11,7 +11,8 @@ import (
 )
 
 // Sending is go-back-N: batches leave in order, a few at a time, and where receipts stay away they leave again from the
-// last receipt on.
+// last receipt on. How many are under way begins at one, grows by one with each receipt and falls to one where receipts stay
+// away: where all of a country's kiosks come back at once, a collector has one batch of each to take, and not what it drops.
 const maxUnderWay = 4
 
 // sending is where the sending of records is.
@@ -20,6 +21,8 @@ type sending struct {
 	received uint64    // up to here the collector has them
 	next     uint64    // up to here they were sent
 	underWay []uint64  // the last of each batch that was sent and not acknowledged
+	window   int       // how many may be, 1 to maxUnderWay
+	again    int       // of those sent again, how many may be answered twice
 	moved    time.Time // when the first of those was sent, or the last receipt moved on
 	due      time.Time
 	patience time.Duration
@@ -27,7 +30,7 @@ type sending struct {
 }
 
 func (f *sending) begin(r fleet.Receipt, rhythm *rhythm) {
-	*f = sending{rhythm: rhythm, received: r.Seq, next: r.Seq, patience: rhythm.receipt}
+	*f = sending{rhythm: rhythm, received: r.Seq, next: r.Seq, window: 1, patience: rhythm.receipt}
 }
 
 // sent notes that a batch left, up to an event.
@@ -47,18 +50,23 @@ func (f *sending) late(now time.Time) {
 }
 
 // goBack has everything sent again that follows an event.
-func (f *sending) goBack(to uint64) { f.received, f.next, f.underWay = to, to, nil }
+func (f *sending) goBack(to uint64) {
+	f.again += len(f.underWay)
+	f.received, f.next, f.underWay, f.window = to, to, nil, 1
+}
 
 // answered moves on to what the collector has, up to an event, or back.
 func (f *sending) answered(seq uint64, now time.Time) {
 	switch {
 	case seq > f.received:
 		f.received, f.patience, f.moved = seq, f.rhythm.receipt, now
-		f.next = max(f.next, seq)
+		f.next, f.window = max(f.next, seq), min(f.window+1, maxUnderWay)
 		for len(f.underWay) > 0 && f.underWay[0] <= seq {
 			f.underWay = f.underWay[1:]
 		}
 		f.due = now.Add(f.patience)
+	case seq == f.received && f.again > 0:
+		f.again-- // a second answer to what was sent twice: nothing was lost
 	case seq == f.received && len(f.underWay) > 0 && now.Sub(f.moved) >= f.rhythm.lost:
 		f.goBack(seq) // it is there, and what follows that did not arrive
 	case seq < f.received && now.Sub(f.wentBack) >= f.rhythm.goBack:
@@ -79,7 +87,7 @@ func (f *sending) hears() {
 func (s *session) sendRecords(now time.Time) error {
 	f := &s.sending
 	f.late(now)
-	for len(f.underWay) < maxUnderWay {
+	for len(f.underWay) < f.window {
 		r, err := s.outbox.Records(f.next)
 		if err != nil || r == nil {
 			return nil // what is wrong with the ledger the kiosk knows itself

@@ -85,3 +85,42 @@ func TestNewsEndALongWait(t *testing.T) {
 		t.Errorf("%v are still waited for", f.underWay)
 	}
 }
+
+// A collector that has a whole country's kiosks to hear is sent little by each until it answers.
+func TestTheWindowOpensWithReceipts(t *testing.T) {
+	now, usual := time.Now(), calm()
+	f := &sending{}
+	f.begin(fleet.Receipt{}, &usual)
+	for i, want := range []int{1, 2, 3, 4, 4} {
+		if f.window != want {
+			t.Errorf("after %d receipts a window of %d", i, f.window)
+		}
+		f.sent(f.next+10, now)
+		f.answered(f.next, now)
+	}
+	f.sent(f.next+10, now)
+	if f.late(now.Add(usual.receipt + 1)); f.window != 1 {
+		t.Errorf("without a receipt a window of %d", f.window)
+	}
+}
+
+// What was sent twice is answered twice. The second answer is no sign of a loss: to send again for it would be answered twice as well,
+// and so on.
+func TestASecondAnswerHasNothingSentAgain(t *testing.T) {
+	now := time.Now()
+	f := sendingAt(now)
+	now = f.due.Add(1)
+	f.late(now)
+	f.sent(20, now) // again
+	f.answered(20, now)
+	f.sent(30, now)
+	now = now.Add(2 * calm().lost)
+	for answer := range 2 { // what was under way: up to 20, and up to 30 without what precedes it
+		if f.answered(20, now); f.next != 30 {
+			t.Fatalf("second answer %d: sent up to %d", answer, f.next)
+		}
+	}
+	if f.answered(20, now); f.next != 20 {
+		t.Errorf("a third answer: sent up to %d, though something was lost", f.next)
+	}
+}
