@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"gatehouse/fleet"
@@ -87,12 +88,22 @@ func (c *Centre) Serve(ctx context.Context) {
 func (c *Centre) session(ctx context.Context) error {
 	l, err := dial(ctx, c.cfg.Broker, "office-serve", ears{
 		filters: []string{syncer.UpFilter(syncer.LeafRecords), syncer.UpFilter(syncer.LeafWant)}, qos: 1,
-		room: 1024, // kiosks send again what nobody acknowledges
+		room: 1024, waits: true, // kiosks send again what is dropped, and later each time
 	})
 	if err != nil {
 		return err
 	}
 	defer l.close()
+	ctx, cancel := context.WithCancel(ctx)
+	var listening sync.WaitGroup
+	listening.Go(func() { c.listen(ctx, l) })
+	defer listening.Wait()
+	defer cancel()
+	return c.renew(ctx, l)
+}
+
+// renew publishes what is due until the connection is lost.
+func (c *Centre) renew(ctx context.Context, l *link) error {
 	c.published = map[string]fleet.Digest{}
 	if err := c.publish(ctx, l); err != nil {
 		return err
@@ -107,11 +118,21 @@ func (c *Centre) session(ctx context.Context) error {
 		case err = <-l.lost:
 		case <-tick.C:
 			err = c.publish(ctx, l)
-		case m := <-l.heard:
-			c.take(ctx, l, m)
 		}
 		if err != nil {
 			return err
+		}
+	}
+}
+
+// listen deals with what kiosks send until ctx ends. Lists that are long to sign keep nobody's receipt back.
+func (c *Centre) listen(ctx context.Context, l *link) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-l.heard:
+			c.take(ctx, l, m)
 		}
 	}
 }

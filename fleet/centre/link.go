@@ -33,8 +33,10 @@ type ears struct {
 	// qos of the subscriptions. A broker queues few messages of QoS 1 for one client and drops the rest (Mosquitto: a thousand),
 	// so what comes all at once, as what a whole fleet has retained, is asked for at QoS 0.
 	qos byte
-	// room is how many messages may wait here. More are dropped.
+	// room is how many messages may wait here. More are dropped, or left to wait at the broker.
 	room int
+	// waits leaves them to wait: whoever hears must not publish and wait for the broker in one goroutine.
+	waits bool
 }
 
 // link is one connection to the broker.
@@ -42,6 +44,7 @@ type link struct {
 	client mqtt.Client
 	heard  chan message
 	lost   chan error
+	closed chan struct{}
 }
 
 const (
@@ -54,7 +57,7 @@ var ErrBroker = errors.New("centre: the broker")
 
 // dial connects and subscribes to what comes up. id tells clients of the centre apart.
 func dial(ctx context.Context, b Broker, id string, e ears) (*link, error) {
-	l := &link{heard: make(chan message, e.room), lost: make(chan error, 1)}
+	l := &link{heard: make(chan message, e.room), lost: make(chan error, 1), closed: make(chan struct{})}
 	o := mqtt.NewClientOptions()
 	scheme := "tcp"
 	if b.TLS != nil {
@@ -64,12 +67,9 @@ func dial(ctx context.Context, b Broker, id string, e ears) (*link, error) {
 	o.Servers = []*url.URL{{Scheme: scheme, Host: b.Addr}}
 	o.SetClientID(id).SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false)
 	o.SetConnectTimeout(connectMost).SetKeepAlive(30 * time.Second).SetPingTimeout(10 * time.Second).SetWriteTimeout(10 * time.Second)
-	o.SetOrderMatters(true) // the handler only puts a message down
+	o.SetOrderMatters(true) // the handler only puts a message down; a broker sends few that were not (Mosquitto: 20)
 	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-		select {
-		case l.heard <- message{m.Topic(), m.Payload(), m.Retained()}:
-		default:
-		}
+		l.hear(message{m.Topic(), m.Payload(), m.Retained()}, e.waits)
 	})
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
 		select {
@@ -101,7 +101,26 @@ func dial(ctx context.Context, b Broker, id string, e ears) (*link, error) {
 	return l, nil
 }
 
-func (l *link) close() { l.client.Disconnect(250) }
+// hear puts a message down.
+func (l *link) hear(m message, wait bool) {
+	select {
+	case l.heard <- m:
+		return
+	default:
+	}
+	if wait {
+		select {
+		case l.heard <- m:
+		case <-l.closed:
+		}
+	}
+}
+
+// close is called once.
+func (l *link) close() {
+	close(l.closed)
+	l.client.Disconnect(250)
+}
 
 // publish returns when the broker has it.
 func (l *link) publish(ctx context.Context, topic string, retained bool, payload []byte) error {
