@@ -69,8 +69,8 @@ type Tx interface {
 	// Tip is where a ledger's events end; the zero tip before the first.
 	Tip(kiosk fleet.Place, ledger fleet.LedgerID) (seq uint64, link fleet.Link, err error)
 	SetTip(kiosk fleet.Place, ledger fleet.LedgerID, seq uint64, link fleet.Link) error
-	// Link is the link of an event that is kept; ok is false where there is none.
-	Link(kiosk fleet.Place, ledger fleet.LedgerID, seq uint64) (link fleet.Link, ok bool, err error)
+	// Links are the links of the events that are kept, by number, from one to another.
+	Links(kiosk fleet.Place, ledger fleet.LedgerID, first, last uint64) (map[uint64]fleet.Link, error)
 	// Put keeps an event; Beside keeps one whose number is taken, Unread one that cannot be read.
 	Put(e Stored) error
 	Beside(e Stored) error
@@ -132,15 +132,17 @@ func (c *Collector) take(tx Tx, from fleet.Place, r *fleet.Records) (end tip, er
 	if err != nil {
 		return end, err
 	}
+	kept, err := tx.Links(from, r.Ledger, r.First, r.Last())
+	if err != nil {
+		return end, err
+	}
 	contradicted := uint64(0)
-	for i, link := range r.Links() {
+	links := r.Links()
+	for i, link := range links {
 		e := Stored{Kiosk: from, Ledger: r.Ledger, Link: link, Body: r.Events[i]}
 		e.Event.Seq = r.First + uint64(i)
-		kept, taken, err := tx.Link(from, r.Ledger, e.Event.Seq)
-		switch {
-		case err != nil:
-			return end, err
-		case taken && kept == link:
+		switch there, taken := kept[e.Event.Seq]; {
+		case taken && there == link:
 			continue
 		case taken:
 			if contradicted == 0 {
@@ -154,7 +156,7 @@ func (c *Collector) take(tx Tx, from fleet.Place, r *fleet.Records) (end tip, er
 			return end, err
 		}
 	}
-	last := tip{r.Last(), r.Links()[len(r.Events)-1]}
+	last := tip{r.Last(), links[len(links)-1]}
 	if contradicted > 0 {
 		// The kiosk goes on from here, and forgets what it has now only for a receipt of that.
 		err = alarm(contradicted, AlarmConflict, fmt.Sprintf("another event %d is kept here; both are now", contradicted))

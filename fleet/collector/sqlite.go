@@ -98,7 +98,7 @@ func (s *SQLite) Batch(ctx context.Context, do func(Tx) error) error {
 	if err != nil {
 		return err
 	}
-	if err := do(sqliteTx{ctx, tx}); err != nil {
+	if err := do(&sqliteTx{ctx: ctx, tx: tx}); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	return tx.Commit()
@@ -107,9 +107,10 @@ func (s *SQLite) Batch(ctx context.Context, do func(Tx) error) error {
 type sqliteTx struct {
 	ctx context.Context
 	tx  *sql.Tx
+	put *sql.Stmt // nil before the first; ends with the transaction
 }
 
-func (t sqliteTx) Tip(k fleet.Place, ledger fleet.LedgerID) (seq uint64, link fleet.Link, err error) {
+func (t *sqliteTx) Tip(k fleet.Place, ledger fleet.LedgerID) (seq uint64, link fleet.Link, err error) {
 	var n int64
 	var l []byte
 	err = t.tx.QueryRowContext(t.ctx, "SELECT seq, link FROM tips WHERE venue=? AND kiosk=? AND ledger=?", k.Venue, k.Kiosk, ledger[:]).Scan(&n, &l)
@@ -120,41 +121,58 @@ func (t sqliteTx) Tip(k fleet.Place, ledger fleet.LedgerID) (seq uint64, link fl
 	return uint64(n), link, err
 }
 
-func (t sqliteTx) exec(query string, args ...any) error {
+func (t *sqliteTx) exec(query string, args ...any) error {
 	_, err := t.tx.ExecContext(t.ctx, query, args...)
 	return err
 }
 
-func (t sqliteTx) SetTip(k fleet.Place, ledger fleet.LedgerID, seq uint64, link fleet.Link) error {
+func (t *sqliteTx) SetTip(k fleet.Place, ledger fleet.LedgerID, seq uint64, link fleet.Link) error {
 	return t.exec("INSERT OR REPLACE INTO tips VALUES (?,?,?,?,?)", k.Venue, k.Kiosk, ledger[:], int64(seq), link[:])
 }
 
-func (t sqliteTx) Link(k fleet.Place, ledger fleet.LedgerID, seq uint64) (link fleet.Link, ok bool, err error) {
-	var l []byte
-	err = t.tx.QueryRowContext(t.ctx, `SELECT link FROM events WHERE venue=?1 AND kiosk=?2 AND ledger=?3 AND seq=?4
-		UNION ALL SELECT link FROM unread WHERE venue=?1 AND kiosk=?2 AND ledger=?3 AND seq=?4`, k.Venue, k.Kiosk, ledger[:], int64(seq)).Scan(&l)
-	if errors.Is(err, sql.ErrNoRows) {
-		return link, false, nil
+func (t *sqliteTx) Links(k fleet.Place, ledger fleet.LedgerID, first, last uint64) (map[uint64]fleet.Link, error) {
+	rows, err := t.tx.QueryContext(t.ctx, `SELECT seq, link FROM events WHERE venue=?1 AND kiosk=?2 AND ledger=?3 AND seq BETWEEN ?4 AND ?5
+		UNION ALL SELECT seq, link FROM unread WHERE venue=?1 AND kiosk=?2 AND ledger=?3 AND seq BETWEEN ?4 AND ?5`,
+		k.Venue, k.Kiosk, ledger[:], int64(first), int64(last))
+	if err != nil {
+		return nil, err
 	}
-	copy(link[:], l)
-	return link, err == nil, err
+	defer rows.Close()
+	links := map[uint64]fleet.Link{}
+	for rows.Next() {
+		var seq int64
+		var l []byte
+		if err := rows.Scan(&seq, &l); err != nil {
+			return nil, err
+		}
+		var link fleet.Link
+		copy(link[:], l)
+		links[uint64(seq)] = link
+	}
+	return links, rows.Err()
 }
 
-func (t sqliteTx) Put(e Stored) error {
+func (t *sqliteTx) Put(e Stored) (err error) {
+	if t.put == nil {
+		if t.put, err = t.tx.PrepareContext(t.ctx, "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"); err != nil {
+			return err
+		}
+	}
 	ev := e.Event
-	return t.exec("INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger[:], int64(ev.Seq),
+	_, err = t.put.ExecContext(t.ctx, e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger[:], int64(ev.Seq),
 		e.Link[:], e.Body, ev.At.UnixMicro(), string(ev.Kind), ev.Lane, string(ev.Outcome), string(ev.Reason), ev.Issuer)
+	return err
 }
 
-func (t sqliteTx) Beside(e Stored) error {
+func (t *sqliteTx) Beside(e Stored) error {
 	return t.exec("INSERT OR IGNORE INTO beside VALUES (?,?,?,?,?,?)", e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger[:], int64(e.Event.Seq), e.Link[:], e.Body)
 }
 
-func (t sqliteTx) Unread(e Stored) error {
+func (t *sqliteTx) Unread(e Stored) error {
 	return t.exec("INSERT INTO unread VALUES (?,?,?,?,?,?)", e.Kiosk.Venue, e.Kiosk.Kiosk, e.Ledger[:], int64(e.Event.Seq), e.Link[:], e.Body)
 }
 
-func (t sqliteTx) Alarm(a Alarm) error {
+func (t *sqliteTx) Alarm(a Alarm) error {
 	return t.exec("INSERT OR IGNORE INTO alarms (at, venue, kiosk, ledger, seq, code, text) VALUES (?,?,?,?,?,?,?)",
 		a.At.UnixMicro(), a.Kiosk.Venue, a.Kiosk.Kiosk, a.Ledger[:], int64(a.Seq), string(a.Code), a.Text)
 }
