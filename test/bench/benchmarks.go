@@ -46,6 +46,7 @@ func benchmarks() []benchmark {
 		return benchmark{"./test/broker", name, "1x", rounds, value, unit, against, goal, more}
 	}
 	memory := number{"anonymous memory", "memory-MB", "MB", "memory-ratio", "8 MB more than at rest", 1}
+	sent := number{"batches sent", "batches", "", "sent-ratio", "the batches that there are", 3}
 	return []benchmark{
 		verify("BenchmarkVerifyGH1", "raw ed25519.Verify"),
 		verify("BenchmarkVerifyHC1ES256", "raw ecdsa.Verify"),
@@ -58,6 +59,7 @@ func benchmarks() []benchmark {
 		network("BenchmarkScanToRelayWhileABaseArrives", 5, "p99-µs", "µs", "p99 of the same kiosk at rest, in turn", 2),
 		network("BenchmarkScanToRelayWhileEventsLeave", 5, "p99-µs", "µs", "p99 of the same kiosk at rest, in turn", 2),
 		network("BenchmarkDeliver", 1, "events/s", "1/s", "the time in which the collector takes the same batches from memory", 2, memory),
+		network("BenchmarkRegionComesBack", 1, "s", "s", "the time in which the collector takes the same batches from memory", 3, sent),
 		{"./test/broker", "BenchmarkRevocationToRefusal", "200x", 1, "p99-ms", "ms", "a second", 1, nil},
 		network("BenchmarkBaseThroughCuts", 1, "sent-twice-%", "%", "3 % of the bytes", 1),
 		network("BenchmarkIdleHour", 1, "kB/h", "kB/h", "100 kB", 1),
