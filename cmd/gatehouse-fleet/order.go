@@ -122,7 +122,7 @@ func placeOf(text string) (fleet.Place, error) {
 	venue, kiosk, ok := strings.Cut(text, "/")
 	p := fleet.Place{Venue: venue, Kiosk: kiosk}
 	if !ok || p.Validate() != nil {
-		return p, fmt.Errorf("%q is not VENUE/KIOSK; write for example arena/gate-1", text)
+		return p, fmt.Errorf("%q is not VENUE/KIOSK; write for example arena/gate-1: each name has 1 to 32 of a-z, 0-9 and -", text)
 	}
 	return p, nil
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -166,6 +167,28 @@ func TestAKioskReachesItsOwnTopicsOnly(t *testing.T) {
 				t.Errorf("%s heard %q, want %s", name, got, topic)
 			}
 		}
+	}
+}
+
+// A certificate's common name has at most 64 characters by X.520 (ub-common-name), and a kiosk's may have 65.
+func TestAKioskWithTheLongestNamesReachesItsTopics(t *testing.T) {
+	longest := fleet.Place{Venue: strings.Repeat("v", 32), Kiosk: strings.Repeat("k", 32)}
+	f, err := folder.Init(filepath.Join(t.TempDir(), "city"), time.Now(), longest.Venue)
+	check(t, err)
+	_, err = f.AddKiosk(longest)
+	check(t, err)
+	m := start(t, f)
+	topic := "gatehouse/v1/" + longest.String()
+	up := hear(t, m.office(f), topic+"/up/#")
+	k := m.kiosk(f, longest)
+	down := hear(t, k, topic+"/down/#")
+	say(t, k, topic+"/up/ev", "mine")
+	if got := next(t, up); got != topic+"/up/ev mine" {
+		t.Errorf("the office heard %q", got)
+	}
+	say(t, m.office(f), topic+"/down/cmd", "yours")
+	if got := next(t, down); got != topic+"/down/cmd yours" {
+		t.Errorf("the kiosk heard %q", got)
 	}
 }
 
