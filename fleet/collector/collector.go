@@ -108,7 +108,7 @@ func (c *Collector) Take(ctx context.Context, from fleet.Place, raw []byte) (rec
 		end, err = c.take(tx, from, r)
 		return err
 	}); err != nil {
-		return nil, fmt.Errorf("collector: %w", err)
+		return nil, told(err)
 	}
 	return fleet.SignReceipt(from, c.now(), fleet.Receipt{Ledger: r.Ledger, Seq: end.Seq, Link: end.Link}, c.sign...)
 }

@@ -4,10 +4,12 @@
 package collector_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -291,4 +293,53 @@ func TestANewerDatabaseIsRefused(t *testing.T) {
 	if _, err := collector.OpenSQLite(t.Context(), path); !errors.Is(err, collector.ErrNewerSchema) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// What is to be done about a damaged file is told, wherever it shows.
+func TestADamagedDatabaseIsTold(t *testing.T) {
+	garbage := bytes.Repeat([]byte("garbage "), 4<<10)
+	whole := func(t *testing.T) (path string) {
+		path = filepath.Join(t.TempDir(), "events.db")
+		store, err := collector.OpenSQLite(t.Context(), path)
+		if err := errors.Join(err, store.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write := func(t *testing.T, path string, at int64) {
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = f.WriteAt(garbage, at)
+		if err := errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Run("no database", func(t *testing.T) {
+		path := whole(t)
+		write(t, path, 0)
+		if _, err := collector.OpenSQLite(t.Context(), path); !errors.Is(err, collector.ErrDamaged) {
+			t.Errorf("opened: %v", err)
+		}
+	})
+	t.Run("pages lost", func(t *testing.T) {
+		path := whole(t)
+		write(t, path, 4096)
+		store, err := collector.OpenSQLite(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer store.Close()
+		_, tips := store.Tips(t.Context())
+		_, alarms := store.Alarms(t.Context())
+		for what, err := range map[string]error{
+			"tips": tips, "alarms": alarms,
+			"events": store.Events(t.Context(), collector.Filter{}, func(collector.Stored) error { return nil }),
+		} {
+			if !errors.Is(err, collector.ErrDamaged) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"fmt"
 	"time"
 
 	"gatehouse/fleet"
@@ -45,7 +44,7 @@ type Part struct {
 func (s *SQLite) Tips(ctx context.Context) (map[Ledger]uint64, error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT venue, kiosk, ledger, seq FROM tips")
 	if err != nil {
-		return nil, fmt.Errorf("collector: %w", err)
+		return nil, told(err)
 	}
 	defer rows.Close()
 	tips := map[Ledger]uint64{}
@@ -54,12 +53,12 @@ func (s *SQLite) Tips(ctx context.Context) (map[Ledger]uint64, error) {
 		var id []byte
 		var seq int64
 		if err := rows.Scan(&l.Kiosk.Venue, &l.Kiosk.Kiosk, &id, &seq); err != nil {
-			return nil, fmt.Errorf("collector: %w", err)
+			return nil, told(err)
 		}
 		copy(l.ID[:], id)
 		tips[l] = uint64(seq)
 	}
-	return tips, rows.Err()
+	return tips, told(rows.Err())
 }
 
 // Events calls do with the events that a filter lets through, by kiosk, ledger and number.
@@ -93,7 +92,7 @@ func (s *SQLite) Events(ctx context.Context, f Filter, do func(Stored) error) er
 	}
 	rows, err := s.db.QueryContext(ctx, query, args...)
 	if err != nil {
-		return fmt.Errorf("collector: %w", err)
+		return told(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -105,14 +104,14 @@ func (s *SQLite) Events(ctx context.Context, f Filter, do func(Stored) error) er
 			return err
 		}
 	}
-	return rows.Err()
+	return told(rows.Err())
 }
 
 func scanStored(rows *sql.Rows) (e Stored, err error) {
 	var seq int64
 	var ledger, link []byte
 	if err := rows.Scan(&e.Kiosk.Venue, &e.Kiosk.Kiosk, &ledger, &seq, &link, &e.Body); err != nil {
-		return e, fmt.Errorf("collector: %w", err)
+		return e, told(err)
 	}
 	copy(e.Ledger[:], ledger)
 	copy(e.Link[:], link)

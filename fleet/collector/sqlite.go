@@ -11,7 +11,8 @@ import (
 	"os"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // and the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"gatehouse/fleet"
 )
@@ -52,6 +53,20 @@ const schemaVersion = 1
 // ErrNewerSchema: a newer version of this program wrote the file. Run that version.
 var ErrNewerSchema = errors.New("collector: the database was written by a newer version")
 
+// ErrDamaged: the file is no database, or one that cannot be read.
+var ErrDamaged = errors.New("the database of events is damaged: put a copy of it back or move it away, and kiosks send again what they still have")
+
+// told is what SQLite said, with what to do about it where that is known.
+func told(err error) error {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok && (e.Code()&0xff == sqlite3.SQLITE_CORRUPT || e.Code()&0xff == sqlite3.SQLITE_NOTADB) {
+		return fmt.Errorf("collector: %w: %w", ErrDamaged, err)
+	}
+	if err != nil {
+		return fmt.Errorf("collector: %w", err)
+	}
+	return nil
+}
+
 // SQLite is the store of a fleet that needs no server: one file, written ahead and synced with every batch.
 type SQLite struct{ db *sql.DB }
 
@@ -78,13 +93,13 @@ func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
 func (s *SQLite) prepare(ctx context.Context) error {
 	var version int
 	if err := s.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return fmt.Errorf("collector: %w", err)
+		return told(err)
 	}
 	if version > schemaVersion {
 		return ErrNewerSchema
 	}
 	if _, err := s.db.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", schemaVersion)); err != nil {
-		return fmt.Errorf("collector: %w", err)
+		return told(err)
 	}
 	return nil
 }
@@ -181,7 +196,7 @@ func (t *sqliteTx) Alarm(a Alarm) error {
 func (s *SQLite) Alarms(ctx context.Context) (alarms []Alarm, err error) {
 	rows, err := s.db.QueryContext(ctx, "SELECT at, venue, kiosk, ledger, seq, code, text FROM alarms ORDER BY n")
 	if err != nil {
-		return nil, fmt.Errorf("collector: %w", err)
+		return nil, told(err)
 	}
 	defer rows.Close()
 	for rows.Next() {
@@ -189,11 +204,11 @@ func (s *SQLite) Alarms(ctx context.Context) (alarms []Alarm, err error) {
 		var at, seq int64
 		var ledger []byte
 		if err := rows.Scan(&at, &a.Kiosk.Venue, &a.Kiosk.Kiosk, &ledger, &seq, &a.Code, &a.Text); err != nil {
-			return nil, fmt.Errorf("collector: %w", err)
+			return nil, told(err)
 		}
 		a.At, a.Seq = time.UnixMicro(at).UTC(), uint64(seq)
 		copy(a.Ledger[:], ledger)
 		alarms = append(alarms, a)
 	}
-	return alarms, rows.Err()
+	return alarms, told(rows.Err())
 }
