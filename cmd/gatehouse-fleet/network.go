@@ -78,7 +78,6 @@ with one number raise an alarm, which "events --alarms" shows.`,
 			}
 			defer unlock()
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			log.Info("serving", "broker", broker.Addr)
 			centre.New(centre.Config{Broker: broker, Blob: f.Blob, Now: time.Now, Log: log}, folder.Heads{Folder: f}, collector.New(store, f.KeyOf, time.Now, keys...)).Serve(ctx)
 			return store.Close()
 		},

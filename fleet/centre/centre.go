@@ -94,6 +94,7 @@ func (c *Centre) session(ctx context.Context) error {
 		return err
 	}
 	defer l.close()
+	c.cfg.Log.Info("serving", "broker", c.cfg.Broker.Addr)
 	ctx, cancel := context.WithCancel(ctx)
 	var listening sync.WaitGroup
 	listening.Go(func() { c.listen(ctx, l) })
