@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -23,15 +25,14 @@ type Staging struct {
 	dir string
 
 	mu   sync.Mutex
-	of   fleet.Digest
-	have []bool // of the blob, by block
+	have map[fleet.Digest][]bool // of the blobs that were looked at, by block
 }
 
 // ErrStaging: a block or blob is not what was signed.
 var ErrStaging = errors.New("cache: not the blob that was signed")
 
 // NewStaging keeps blobs in a folder, which it makes when it is needed.
-func NewStaging(dir string) *Staging { return &Staging{dir: dir} }
+func NewStaging(dir string) *Staging { return &Staging{dir: dir, have: map[fleet.Digest][]bool{}} }
 
 func (s *Staging) path(d fleet.Digest) string {
 	return filepath.Join(s.dir, strings.TrimPrefix(d.String(), "sha256:"))
@@ -44,7 +45,7 @@ func (s *Staging) Lacks(b fleet.MissingBlob, most int) (lacks []uint32, err erro
 	if err := s.open(b); err != nil {
 		return nil, err
 	}
-	for i, have := range s.have {
+	for i, have := range s.have[b.Base.Digest] {
 		if !have && len(lacks) < most {
 			lacks = append(lacks, uint32(i))
 		}
@@ -52,9 +53,9 @@ func (s *Staging) Lacks(b fleet.MissingBlob, most int) (lacks []uint32, err erro
 	return lacks, nil
 }
 
-// open finds out which blocks of a blob are here. The answer is kept for the blob that was asked for last.
+// open finds out which blocks of a blob are here. The answer is kept for as long as the blob is.
 func (s *Staging) open(b fleet.MissingBlob) error {
-	if s.of == b.Base.Digest && s.have != nil {
+	if s.have[b.Base.Digest] != nil {
 		return nil
 	}
 	have := make([]bool, len(b.Base.Blocks))
@@ -73,7 +74,7 @@ func (s *Staging) open(b fleet.MissingBlob) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cache: %w", err)
 	}
-	s.of, s.have = b.Base.Digest, have
+	s.have[b.Base.Digest] = have
 	return nil
 }
 
@@ -84,7 +85,7 @@ func (s *Staging) Put(b fleet.MissingBlob, index uint32, block []byte) error {
 	if err := s.open(b); err != nil {
 		return err
 	}
-	if uint64(index) >= uint64(len(s.have)) || fleet.DigestOf(block) != b.Base.Blocks[index] {
+	if uint64(index) >= uint64(len(b.Base.Blocks)) || fleet.DigestOf(block) != b.Base.Blocks[index] {
 		return fmt.Errorf("%w: block %d of %s", ErrStaging, index, b.Base.Digest)
 	}
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
@@ -98,7 +99,7 @@ func (s *Staging) Put(b fleet.MissingBlob, index uint32, block []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
-	s.have[index] = true
+	s.have[b.Base.Digest][index] = true
 	return nil
 }
 
@@ -111,7 +112,7 @@ func (s *Staging) Take(b fleet.MissingBlob) ([]byte, error) {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
 	if fleet.DigestOf(blob) != b.Base.Digest {
-		s.have = nil // they are looked at again
+		delete(s.have, b.Base.Digest) // its blocks are looked at again
 		return nil, fmt.Errorf("%w: %s", ErrStaging, b.Base.Digest)
 	}
 	return blob, nil
@@ -121,6 +122,9 @@ func (s *Staging) Take(b fleet.MissingBlob) ([]byte, error) {
 func (s *Staging) Keep(waiting []fleet.MissingBlob) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	maps.DeleteFunc(s.have, func(of fleet.Digest, _ []bool) bool {
+		return !slices.ContainsFunc(waiting, func(b fleet.MissingBlob) bool { return b.Base.Digest == of })
+	})
 	files, err := os.ReadDir(s.dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -137,6 +141,5 @@ func (s *Staging) Keep(waiting []fleet.MissingBlob) error {
 			err = errors.Join(err, os.Remove(filepath.Join(s.dir, f.Name())))
 		}
 	}
-	s.of, s.have = fleet.Digest{}, nil
 	return err
 }

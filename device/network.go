@@ -158,6 +158,7 @@ func (k *kiosk) join(ctx context.Context) {
 		k.health.set(condition.Broker, err)
 		return
 	}
+	staging := cache.NewStaging(filepath.Join(k.cfg.State, "blobs"))
 	syncer.New(syncer.Config{
 		Place: fleet.Place{Venue: k.cfg.Venue, Kiosk: k.cfg.Kiosk}, Boot: boot.ID, Program: Version(), Key: k.cfg.Sync.sign,
 		Brokers: k.cfg.Sync.Brokers, TLS: k.tlsFor,
@@ -168,13 +169,14 @@ func (k *kiosk) join(ctx context.Context) {
 		},
 		Alarm: func(err error) { k.health.set(condition.Receipt, err) },
 		Log:   k.log,
-	}, documents{k}, k.ledger, cache.NewStaging(k.stagingDir()), office{k}).Run(ctx)
+	}, documents{k, staging}, k.ledger, staging, office{k}).Run(ctx)
 }
 
-func (k *kiosk) stagingDir() string { return filepath.Join(k.cfg.State, "blobs") }
-
 // documents is the door of what a network brings: the same as for bundles.
-type documents struct{ *kiosk }
+type documents struct {
+	*kiosk
+	staging *cache.Staging
+}
 
 // Root implements syncer.Documents.
 func (d documents) Root() *fleet.Root { return d.trust.Root() }
@@ -188,7 +190,7 @@ func (d documents) Offer(ctx context.Context, heap []fleet.Document, blobs [][]b
 	if len(changed) > 0 {
 		d.inForce(ctx, changed)
 	}
-	if err := cache.NewStaging(d.stagingDir()).Keep(missing.Blobs); err != nil {
+	if err := d.staging.Keep(missing.Blobs); err != nil {
 		d.log.Warn("blobs that nothing waits for were not removed", "error", err)
 	}
 	return missing, nil

@@ -15,9 +15,11 @@ import (
 // blockWindow is how many blocks are under way.
 const blockWindow = 4
 
-// fetching is which blob is on its way. One at a time.
+// fetching is which blob is on its way. One at a time; a head is put in force whole, so they are offered together.
 type fetching struct {
 	wanted []fleet.MissingBlob
+	tried  []fleet.MissingBlob // of the offer that is under way
+	more   bool                // something is missing that is no blob to fetch: to offer blobs would be in vain
 	asked  map[uint32]bool
 	due    time.Time
 }
@@ -76,10 +78,13 @@ func (p patience) over(b fleet.MissingBlob, place fleet.Place, now time.Time) bo
 
 // want takes what the newest head waits for. A blob without blocks comes in a bundle only.
 func (f *fetching) want(m fleet.Missing) {
+	f.more = len(m.Documents) > 0
 	var wanted []fleet.MissingBlob
 	for _, b := range m.Blobs {
 		if len(b.Base.Blocks) > 0 {
 			wanted = append(wanted, b)
+		} else {
+			f.more = true
 		}
 	}
 	under := -1 // the place of the blob that is on its way
@@ -105,19 +110,22 @@ func (s *session) askForBlocks(ctx context.Context, now time.Time) error {
 	if len(f.asked) > 0 {
 		f.turn()
 	}
+	whole := !f.more
 	for range f.wanted {
 		b := f.wanted[0]
 		lacks, err := s.blobs.Lacks(b, blockWindow)
 		switch {
 		case err != nil:
 			return s.giveUp(err)
-		case len(lacks) == 0:
-			return s.finish(ctx, b)
-		case lacks[0] > 0 || s.patience.over(b, s.cfg.Place, now):
+		case len(lacks) > 0 && (lacks[0] > 0 || s.patience.over(b, s.cfg.Place, now)):
 			s.ask(b, lacks, now)
 			return nil
 		}
+		whole = whole && len(lacks) == 0 && !now.Before(s.vain[b.Base.Digest])
 		f.turn()
+	}
+	if whole {
+		return s.finish(ctx)
 	}
 	return nil
 }
@@ -159,15 +167,31 @@ func (s *session) takeBlock(raw []byte) error {
 	return nil
 }
 
-// finish offers the whole blob with the documents.
-func (s *session) finish(ctx context.Context, b fleet.MissingBlob) error {
-	blob, err := s.blobs.Take(b)
-	if err != nil {
-		return s.giveUp(err)
+// finish offers the whole blobs with the documents.
+func (s *session) finish(ctx context.Context) error {
+	var blobs [][]byte
+	for _, b := range s.fetching.wanted {
+		blob, err := s.blobs.Take(b)
+		if err != nil {
+			return s.giveUp(err)
+		}
+		blobs = append(blobs, blob)
 	}
-	s.fetching = fetching{}
-	s.offerDocuments(ctx, [][]byte{blob})
+	s.fetching = fetching{tried: s.fetching.wanted}
+	s.offerDocuments(ctx, blobs)
 	return nil
+}
+
+// tried notes which blobs were offered. Where they are missing as before, for a full disk or whatever else, they are not offered
+// again at once: to build lists in vain wears a card out.
+func (s *session) tried(now time.Time) {
+	if len(s.vain) >= mostPatience {
+		clear(s.vain)
+	}
+	for _, b := range s.fetching.tried {
+		s.vain[b.Base.Digest] = now.Add(s.rhythm.vain)
+	}
+	s.fetching.tried = nil
 }
 
 // giveUp leaves the blob until the next offer: the disk is full, or fails.

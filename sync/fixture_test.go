@@ -65,6 +65,8 @@ type kiosk struct {
 	offered  []fleet.Document
 	offers   int
 	blobs    [][]byte
+	tried    []time.Time // when blobs were offered
+	vain     bool        // whatever is offered is missing afterwards
 	missing  fleet.Missing
 	ledger   fleet.LedgerID
 	events   [][]byte
@@ -116,7 +118,10 @@ func (k *kiosk) Offer(_ context.Context, heap []fleet.Document, blobs [][]byte) 
 		k.offered = heap
 		k.offers++
 		if k.blobs = append(k.blobs, blobs...); len(blobs) > 0 {
-			k.missing = fleet.Missing{}
+			k.tried = append(k.tried, time.Now())
+			if !k.vain {
+				k.missing = fleet.Missing{}
+			}
 		}
 		m = k.missing
 	})

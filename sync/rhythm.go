@@ -26,6 +26,7 @@ type rhythm struct {
 	lost        time.Duration // what is under way and answered with nothing new for so long was lost
 	goBack      time.Duration // a collector that lost events is heard so often
 	block       time.Duration // for a piece of a block; then blocks are asked for again
+	vain        time.Duration // before blobs are offered again that were in vain
 }
 
 func calm() rhythm {
@@ -34,6 +35,6 @@ func calm() rhythm {
 		connect: 30 * time.Second, answer: 30 * time.Second, tick: 250 * time.Millisecond, beat: 40 * time.Second,
 		offer: 100 * time.Millisecond, correct: time.Second,
 		reread: 5 * time.Second, mostReread: 10 * time.Minute,
-		receipt: 10 * time.Second, mostReceipt: 10 * time.Minute, lost: time.Second, goBack: time.Minute, block: 10 * time.Second,
+		receipt: 10 * time.Second, mostReceipt: 10 * time.Minute, lost: time.Second, goBack: time.Minute, block: 10 * time.Second, vain: 10 * time.Minute,
 	}
 }

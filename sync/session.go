@@ -268,6 +268,7 @@ func (s *session) answered(a answer) {
 	if a.err != nil {
 		s.cfg.Log.Warn("documents not in force", "err", a.err)
 	}
+	s.tried(time.Now())
 	s.rereading.lacking = a.err != nil || len(a.missing.Documents) > 0
 	s.fetching.want(a.missing)
 	s.report()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"time"
 
 	"gatehouse/fleet"
 )
@@ -73,10 +74,11 @@ type Client struct {
 
 	heap     heap // documents that arrived, through connections
 	patience patience
+	vain     map[fleet.Digest]time.Time // until when blobs that were offered in vain are not offered again
 	partial  partial
 }
 
 // New joins a kiosk to its fleet once Run is called.
 func New(cfg Config, docs Documents, outbox Outbox, blobs Blobs, kiosk Kiosk) *Client {
-	return &Client{cfg: cfg, docs: docs, outbox: outbox, blobs: blobs, kiosk: kiosk, rhythm: calm(), patience: patience{}}
+	return &Client{cfg: cfg, docs: docs, outbox: outbox, blobs: blobs, kiosk: kiosk, rhythm: calm(), patience: patience{}, vain: map[fleet.Digest]time.Time{}}
 }

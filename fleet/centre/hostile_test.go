@@ -27,6 +27,9 @@ type witness struct {
 
 func (w *witness) Offer(ctx context.Context, heap []fleet.Document, blobs [][]byte) (fleet.Missing, error) {
 	m, err := w.kiosk.Offer(ctx, heap, blobs)
+	if err == nil {
+		err = w.staging.Keep(m.Blobs) // as a kiosk does
+	}
 	select {
 	case w.offered <- struct{}{}:
 	default:
