@@ -31,7 +31,7 @@ a venue. The same bundle serves all its kiosks. Make a new one before the former
 is stale: fleet.yaml says how long it counts.`,
 		Example: `  gatehouse-fleet bundle --venue arena -o /media/stick/arena.bundle
   gatehouse import /media/stick/arena.bundle        (on the kiosk)`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if venue == "" {
 				return errors.New("for which venue? Add --venue VENUE")

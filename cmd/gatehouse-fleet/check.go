@@ -35,7 +35,7 @@ Fields may be added; those there stay.`,
 		Example: `  gatehouse-fleet check
   gatehouse-fleet check && gatehouse-fleet plan
   gatehouse-fleet check --json | jq -r .file | uniq -c`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return check(cmd.OutOrStdout(), folder.Inspect(o.folder, time.Now()), asJSON)
 		},

@@ -37,7 +37,7 @@ at all. --follow stays, and shows those that arrive.`,
   gatehouse-fleet events --since 2026-05-01T06:00:00Z --format csv > morning.csv
   gatehouse-fleet events --follow --outcome deny
   gatehouse-fleet events --alarms`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := o.open()
 			if err != nil {

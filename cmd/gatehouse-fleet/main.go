@@ -67,6 +67,14 @@ through both.`,
 	return root
 }
 
+// none takes no argument. Who gives one often means the folder.
+func none(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no argument and got %q; name another folder with --folder DIR, and see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
 // one takes exactly one argument and says which.
 func one(what string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {

@@ -52,7 +52,7 @@ for them. The events of kiosks are kept in
 one SQLite file, each once, and acknowledged; a gap, a broken chain or two events
 with one number raise an alarm, which "events --alarms" shows.`,
 		Example: "  gatehouse-fleet serve --db events.db",
-		Args:    cobra.NoArgs,
+		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := o.open()
 			if err != nil {
@@ -109,7 +109,7 @@ func databaseOf(f *folder.Folder, path string) string {
 func newApply(o *options) *cobra.Command {
 	var venues []string
 	cmd := &cobra.Command{
-		Use:   "apply",
+		Use:   "apply [DIR]",
 		Short: "Show what has changed, sign it and publish it to all kiosks that are joined",
 		Long: `Show what has changed in the folder, as "plan" does, sign it with a new head for each
 venue, and publish it at the broker that fleet.yaml names. Kiosks that are joined
@@ -119,9 +119,12 @@ roll-out goes venue by venue.
 
 The blocks of a new revocation base are handed out by "serve", which must run for that.`,
 		Example: `  gatehouse-fleet apply
-  gatehouse-fleet apply --venue arena`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  gatehouse-fleet apply city --venue arena`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.folder = args[0]
+			}
 			f, err := o.open()
 			if err != nil {
 				return err
@@ -158,7 +161,7 @@ kiosks take their data for fresh. It is what "serve" does every ten minutes, for
 machine that holds the head key and collects no events. It needs no other key.`,
 		Example: `  gatehouse-fleet head
   gatehouse-fleet head --every 10m`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := o.open()
 			if err != nil {

@@ -65,7 +65,7 @@ shows the difference.
 be added; those there stay.`,
 		Example: `  gatehouse-fleet issuer list
   gatehouse-fleet issuer list --json | jq -r 'select(.down_since) | .name'`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := o.open()
 			if err != nil {

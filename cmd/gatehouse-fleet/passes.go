@@ -46,7 +46,7 @@ Until then kiosks answer stale_data.`,
   gatehouse-fleet issue --issuer arena --scope arena/north --count 500 --json
   gatehouse-fleet issue --issuer arena --count 500 --status arena/2026
   gatehouse-fleet issue --issuer health --kind health --level green --valid 30d`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := o.open()
 			if err != nil {

@@ -37,7 +37,7 @@ issued (signed already, with the bundle of another venue). Fields may be added; 
 		Example: `  gatehouse-fleet plan
   gatehouse-fleet plan --venue arena
   gatehouse-fleet plan --json | jq '.venues[].documents'`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := o.open()
 			if err != nil {

@@ -48,7 +48,7 @@ stays for good. A kiosk that is gone without a word is seen by its heartbeat's a
 "conditions", "ledger", "last", "received"}, "beat_at"}.`,
 		Example: `  gatehouse-fleet status
   gatehouse-fleet status --wait 90s --json`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var last []centre.Seen
 			show := func(ctx context.Context, f *folder.Folder) error {
@@ -89,7 +89,7 @@ func newWatch(o *options) *cobra.Command {
 On a terminal the newest state takes the place of the one before; into a file or a
 pipe each is written below the last.`,
 		Example: "  gatehouse-fleet watch",
-		Args:    cobra.NoArgs,
+		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
 			file, isFile := out.(*os.File)

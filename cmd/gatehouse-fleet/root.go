@@ -53,7 +53,7 @@ offline key are replaced in the same way; it takes two of the three offline keys
   gatehouse-fleet root rotate --replace offline-b=offline-b-new.pub
   gatehouse-fleet root rotate --threshold issuers=3
   gatehouse-fleet root rotate --renew`,
-		Args: cobra.NoArgs,
+		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(replace)+len(thresholds) == 0 && !renew {
 				return fmt.Errorf("what is to change? Add --replace KEY, --threshold ROLE=N or --renew; see %s --help", cmd.CommandPath())
