@@ -23,6 +23,15 @@ import (
 	"gatehouse/fleet/folder"
 )
 
+// office is the folder, and how its operator reaches the broker.
+func (o *options) office() (f *folder.Folder, b centre.Broker, err error) {
+	if f, err = o.open(); err != nil {
+		return nil, b, err
+	}
+	b, err = officeOf(f)
+	return f, b, err
+}
+
 // officeOf is how the folder's operator reaches the broker.
 func officeOf(f *folder.Folder) (b centre.Broker, err error) {
 	if b.Addr, err = f.Broker(); err != nil {
@@ -54,11 +63,7 @@ with one number raise an alarm, which "events --alarms" shows.`,
 		Example: "  gatehouse-fleet serve --db events.db",
 		Args:    none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f, err := o.open()
-			if err != nil {
-				return err
-			}
-			broker, err := officeOf(f)
+			f, broker, err := o.office()
 			if err != nil {
 				return err
 			}
@@ -125,11 +130,7 @@ The blocks of a new revocation base are handed out by "serve", which must run fo
 			if len(args) == 1 {
 				o.folder = args[0]
 			}
-			f, err := o.open()
-			if err != nil {
-				return err
-			}
-			broker, err := officeOf(f)
+			f, broker, err := o.office()
 			if err != nil {
 				return err
 			}
@@ -163,11 +164,7 @@ machine that holds the head key and collects no events. It needs no other key.`,
   gatehouse-fleet head --every 10m`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f, err := o.open()
-			if err != nil {
-				return err
-			}
-			broker, err := officeOf(f)
+			f, broker, err := o.office()
 			if err != nil {
 				return err
 			}
