@@ -9,21 +9,24 @@ import (
 	"net"
 	"sync/atomic"
 	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 // MaxFrame is the longest MQTT packet that is read, in bytes behind its fixed header: the largest document, its topic, and
 // some.
 const MaxFrame = 4<<20 + 1<<10
 
-// ErrFrame: the broker announced a packet that is longer than any that it can have for us. The connection is ended before
-// anything is allocated for it.
-var ErrFrame = errors.New("the broker announced a packet that is too long")
+// ErrFrame: the broker announced a packet that is longer than any that it can have for us, or of a kind that it has no reason to
+// send. The connection is ended before anything is allocated for it.
+var ErrFrame = errors.New("the broker announced a packet that is not for a kiosk")
 
 // writeMost is how long the network may take for one write.
 const writeMost = 20 * time.Second
 
 // guarded is a connection to a broker that nobody trusts. It follows the fixed headers of the packets that come in (MQTT
-// 3.1.1, section 2.2), since the client library allocates what they announce, up to 256 MiB.
+// 3.1.1, section 2.2), since the client library allocates what they announce, up to 256 MiB, and is at ease with honest brokers
+// only: an answer too many to a subscription is a panic, and messages at QoS 1 and 2 are kept until the broker ends a handshake.
 type guarded struct {
 	net.Conn
 	bad    *atomic.Pointer[error]
@@ -54,6 +57,23 @@ type frames struct {
 	length uint64 // read so far of a length under way
 	digits uint   // of the length that were read
 	inside bool   // the length is under way
+	kind   byte   // of the packet under way: the first byte of its header
+}
+
+// subackSize is what a SUBACK has behind its header: a kiosk subscribes to one topic at a time.
+const subackSize = 3
+
+// expected tells whether a packet is one that a kiosk has asked for: it subscribes at QoS 0 and publishes at QoS 0 and 1.
+func expected(kind byte, length uint64) bool {
+	switch kind >> 4 {
+	case packets.Publish:
+		return kind&0b0110 == 0 // QoS 0
+	case packets.Suback:
+		return length == subackSize
+	case packets.Connack, packets.Puback, packets.Pingresp:
+		return true
+	}
+	return false
 }
 
 // maxDigits is how many bytes a remaining length may have.
@@ -68,7 +88,7 @@ func (f *frames) follow(b []byte) error {
 			b = b[n:]
 			continue
 		case !f.inside:
-			f.inside, f.length, f.digits = true, 0, 0
+			f.inside, f.length, f.digits, f.kind = true, 0, 0, b[0]
 		default:
 			f.length |= uint64(b[0]&127) << (7 * f.digits)
 			f.digits++
@@ -76,6 +96,9 @@ func (f *frames) follow(b []byte) error {
 				return fmt.Errorf("%w: at least %d bytes", ErrFrame, f.length)
 			}
 			if b[0]&128 == 0 {
+				if !expected(f.kind, f.length) {
+					return fmt.Errorf("%w: 0x%02x, of %d bytes", ErrFrame, f.kind, f.length)
+				}
 				f.inside, f.left = false, f.length
 			}
 		}

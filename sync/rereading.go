@@ -42,15 +42,16 @@ func (r *rereading) over(now time.Time, rhythm *rhythm) bool {
 // reread has the broker send again what it retains, and offers that with what is here already.
 func (s *session) reread(now time.Time) {
 	s.offer = true
-	s.pending = append(s.pending, promise{s.askForTopics(), now.Add(s.rhythm.answer)})
+	for _, token := range s.askForTopics() {
+		s.pending = append(s.pending, promise{token, now.Add(s.rhythm.answer)})
+	}
 }
 
 // askForTopics subscribes to all topics at QoS 0: what is retained comes again with every subscription, so a session at the
-// broker would add nothing.
-func (s *session) askForTopics() mqtt.Token {
-	asked := map[string]byte{}
+// broker would add nothing. It does so one by one, so that a SUBACK has one length (guard.go).
+func (s *session) askForTopics() (tokens []mqtt.Token) {
 	for _, f := range filters(s.cfg.Place) {
-		asked[f] = 0
+		tokens = append(tokens, s.link.Subscribe(f, 0, nil))
 	}
-	return s.link.SubscribeMultiple(asked, nil)
+	return tokens
 }

@@ -140,13 +140,14 @@ func (s *session) leave() error {
 
 // subscribe asks for all topics, and makes sure that the broker grants them.
 func (s *session) subscribe(ctx context.Context) error {
-	token := s.askForTopics()
-	if err := await(ctx, token, s.rhythm.answer); err != nil {
-		return err
-	}
-	for filter, qos := range token.(*mqtt.SubscribeToken).Result() {
-		if qos >= 0x80 {
-			return fmt.Errorf("%w: %s", ErrSubscribe, filter)
+	for _, token := range s.askForTopics() {
+		if err := await(ctx, token, s.rhythm.answer); err != nil {
+			return err
+		}
+		for filter, qos := range token.(*mqtt.SubscribeToken).Result() {
+			if qos >= 0x80 {
+				return fmt.Errorf("%w: %s", ErrSubscribe, filter)
+			}
 		}
 	}
 	return nil
