@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -79,6 +80,7 @@ type kiosk struct {
 	reported syncer.Reported
 	at       time.Time // as the kiosk's clock says
 
+	fails   atomic.Bool     // the next call of some is a panic
 	built   <-chan struct{} // an offer takes until it is closed; nil: no time
 	hurried bool            // its client waits for moments in place of minutes
 }
@@ -128,6 +130,9 @@ func (k *kiosk) Offer(_ context.Context, heap []fleet.Document, blobs [][]byte) 
 	if k.built != nil {
 		<-k.built
 	}
+	if k.fails.CompareAndSwap(true, false) {
+		panic("a document that nobody thought of")
+	}
 	return m, nil
 }
 
@@ -159,6 +164,9 @@ func (k *kiosk) Receipt() fleet.Receipt {
 var errOther = errors.New("the collector has other events")
 
 func (k *kiosk) Acknowledge(r fleet.Receipt) (err error) {
+	if k.fails.CompareAndSwap(true, false) {
+		panic("a receipt that nobody thought of")
+	}
 	k.set(func() {
 		switch {
 		case r.Seq > uint64(len(k.events)):

@@ -36,6 +36,13 @@ func newInbox(p fleet.Place, h *heap, refused func(string, error)) *inbox {
 }
 
 func (i *inbox) put(topic string, payload []byte) {
+	var fault error
+	defer func() {
+		if fault != nil {
+			i.refused(topic, fault)
+		}
+	}()
+	defer recovered(&fault)
 	if carriesDocuments(i.place, topic) {
 		docs, err := readDocuments(topic, payload)
 		if err != nil {

@@ -83,6 +83,7 @@ func rest(ctx context.Context, d time.Duration) bool {
 // connect makes one connection with a client of its own, and works on it until it ends. fruitful tells that it brought blocks
 // or receipts.
 func (c *Client) connect(ctx context.Context, broker string) (fruitful bool, err error) {
+	defer recovered(&err)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := newSession(c)

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	mrand "math/rand/v2"
 	"reflect"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -258,9 +259,22 @@ func (s *session) offerDocuments(ctx context.Context, blobs [][]byte) {
 	answers := make(chan answer, 1)
 	s.offering = answers
 	go func() {
-		missing, err := s.docs.Offer(ctx, s.heap.all(), blobs)
-		answers <- answer{missing, err}
+		var a answer
+		defer func() { answers <- a }()
+		defer recovered(&a.err)
+		a.missing, a.err = s.docs.Offer(ctx, s.heap.all(), blobs)
 	}()
+}
+
+// ErrPanic: the program failed on what came from outside.
+var ErrPanic = errors.New("sync: a fault of the program")
+
+// recovered makes a panic an error. Nothing that comes over a network ends the process, in which the lanes are: what a broker
+// retains would end it again at each start.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v\n%s", ErrPanic, p, debug.Stack())
+	}
 }
 
 // answered goes on with what came of an offer.
