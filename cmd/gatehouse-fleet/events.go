@@ -15,6 +15,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -162,15 +163,24 @@ func eventWriter(out io.Writer, format string) (show func(collector.Stored) erro
 		err := w.Write([]string{"venue", "kiosk", "ledger", "seq", "at", "kind", "lane", "outcome", "reason", "issuer", "rule", "passage", "of", "note"})
 		return func(e collector.Stored) error {
 			c := collectedOf(e)
-			return w.Write([]string{c.Venue, c.Kiosk, c.Ledger, strconv.FormatUint(c.Seq, 10), c.At.Format(time.RFC3339Nano), c.Kind, c.Lane, c.Outcome,
-				c.Reason, c.Issuer, c.Rule, c.Passage, strconv.FormatUint(c.Of, 10), c.Note})
+			return w.Write([]string{c.Venue, c.Kiosk, c.Ledger, strconv.FormatUint(c.Seq, 10), c.At.Format(time.RFC3339Nano), cell(c.Kind), cell(c.Lane), cell(c.Outcome),
+				cell(c.Reason), cell(c.Issuer), cell(c.Rule), cell(c.Passage), strconv.FormatUint(c.Of, 10), cell(c.Note)})
 		}, func() error { w.Flush(); return w.Error() }, err
 	case "text":
 		return func(e collector.Stored) error {
 			c := collectedOf(e)
-			_, err := fmt.Fprintf(out, "%s/%s %d  %s  %s %s %s %s %s\n", c.Venue, c.Kiosk, c.Seq, c.At.Format(time.RFC3339), c.Kind, c.Lane, c.Outcome, c.Reason, plain(c.Note))
+			_, err := fmt.Fprintln(out, plain(fmt.Sprintf("%s/%s %d  %s  %s %s %s %s %s", c.Venue, c.Kiosk, c.Seq, c.At.Format(time.RFC3339), c.Kind, c.Lane, c.Outcome, c.Reason, c.Note)))
 			return err
 		}, nothing, nil
 	}
 	return nil, nil, fmt.Errorf("--format %q is unknown; write text, json or csv", format)
+}
+
+// cell is a text as a spreadsheet takes it for a text: one that begins like a formula is quoted, for a kiosk may be somebody
+// else's by now.
+func cell(s string) string {
+	if s = plain(s); s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
 }

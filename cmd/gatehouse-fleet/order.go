@@ -62,7 +62,7 @@ for whoever stands there, and "resync" has the kiosk ask for everything anew.`,
 				return err
 			}
 			if !r.Done {
-				return fmt.Errorf("%s: %s: %s", order.To, r.Code, r.Text)
+				return fmt.Errorf("%s: %s", order.To, plain(fmt.Sprintf("%s: %s", r.Code, r.Text)))
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s: done (event %d)\n", order.To, r.Event)
 			return nil

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -209,10 +210,10 @@ func orDash(s string) string {
 	return s
 }
 
-// plain takes out what could steer a terminal: what kiosks say is not signed.
+// plain takes out what could steer a terminal, or turn the order of what it shows: a kiosk may be somebody else's by now.
 func plain(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if !unicode.IsGraphic(r) {
 			return -1
 		}
 		return r

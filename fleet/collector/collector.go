@@ -166,10 +166,13 @@ func (c *Collector) take(tx Tx, from fleet.Place, r *fleet.Records) (end tip, er
 	return last, errors.Join(err, tx.SetTip(from, r.Ledger, last.Seq, last.Link))
 }
 
+// lastYear is the last that RFC 3339 can write. An event of a later one could be shown to nobody, nor those behind it.
+const lastYear = 9999
+
 // put keeps an event, in the form that it came in where that is not known.
 func (c *Collector) put(tx Tx, e Stored, alarm func(uint64, Code, string) error) error {
 	ev, err := fleet.DecodeEvent(e.Event.Seq, e.Body)
-	if err != nil {
+	if err != nil || ev.At.Year() < 0 || ev.At.Year() > lastYear {
 		return errors.Join(tx.Unread(e), alarm(e.Event.Seq, AlarmUnreadable, "an event of a form that is not known here"))
 	}
 	e.Event = ev

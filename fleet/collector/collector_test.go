@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -229,6 +230,27 @@ func TestAnEventOfAnUnknownFormBlocksNothing(t *testing.T) {
 	}
 	if got := c.kept(); fmt.Sprint(got) != "[1 3]" {
 		t.Errorf("kept %v", got)
+	}
+	c.alarms(collector.AlarmUnreadable)
+}
+
+// A time that nobody can write down would end every look at the events in JSON, for each kiosk behind this one as well.
+func TestAnEventOfAnImpossibleTimeHidesNoOther(t *testing.T) {
+	c, l := newCentre(t), newLedger(t, 1)
+	body, err := fleet.EncodeEvent(&entry.Event{At: time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC), Kind: entry.EventStart})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.events = append(l.events, body)
+	l.record(t, "after it")
+	if got := c.take(l, l.batch(1, 3)); got != 3 {
+		t.Errorf("a receipt for %d", got)
+	}
+	if err := c.store.Events(c.Context(), collector.Filter{}, func(e collector.Stored) error {
+		_, err := json.Marshal(e.Event)
+		return err
+	}); err != nil {
+		t.Error(err)
 	}
 	c.alarms(collector.AlarmUnreadable)
 }
