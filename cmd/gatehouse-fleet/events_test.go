@@ -81,16 +81,36 @@ func TestFollowedEventsAreShownOnce(t *testing.T) {
 
 // Two that serve one fleet would throw each other out of the broker, again and again.
 func TestOneServes(t *testing.T) {
-	db := filepath.Join(t.TempDir(), "events.db")
-	unlock, err := serveAlone(db)
+	dir := t.TempDir()
+	unlock, err := serveAlone(dir)
 	must(t, err)
-	if _, err := serveAlone(db); err == nil || !strings.Contains(err.Error(), "stop that first") {
+	if _, err := serveAlone(dir); err == nil || !strings.Contains(err.Error(), "stop that first") {
 		t.Errorf("a second one: %v", err)
 	}
 	unlock()
-	unlock, err = serveAlone(db)
+	unlock, err = serveAlone(dir)
 	must(t, err)
 	unlock()
+}
+
+// What a kiosk says steers no terminal and is no formula of a spreadsheet, in whichever field it says it.
+func TestHostileTextOfEvents(t *testing.T) {
+	const evil = "=cmd\x1b]0;owned\a\u009b2J\u202e\r\nforged"
+	e := collector.Stored{Kiosk: fleet.Place{Venue: "arena", Kiosk: "gate-1"}, Event: entry.Event{
+		Kind: evil, Lane: evil, Outcome: evil, Reason: evil, Issuer: evil, Rule: evil, Passage: evil, Note: evil}}
+	for format, lines := range map[string]int{"text": 1, "csv": 2} {
+		var out bytes.Buffer
+		show, end, err := eventWriter(&out, format)
+		must(t, err)
+		must(t, show(e))
+		must(t, end())
+		if got := out.String(); strings.ContainsAny(got, "\x1b\a\u009b\u202e\r") || strings.Count(got, "\n") != lines {
+			t.Errorf("%s: %q", format, got)
+		}
+		if format == "csv" && (strings.Contains(out.String(), ",=") || strings.Count(out.String(), ",'=cmd") != 8) {
+			t.Errorf("a formula is in %q", out.String())
+		}
+	}
 }
 
 func must(t *testing.T, err error) {

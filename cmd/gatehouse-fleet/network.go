@@ -77,7 +77,7 @@ with one number raise an alarm, which "events --alarms" shows.`,
 			if err != nil {
 				return err
 			}
-			unlock, err := serveAlone(databaseOf(f, db))
+			unlock, err := serveAlone(f.Dir())
 			if err != nil {
 				return errors.Join(err, store.Close())
 			}
@@ -91,15 +91,16 @@ with one number raise an alarm, which "events --alarms" shows.`,
 	return cmd
 }
 
-// serveAlone keeps a second "serve" away, with which the first would take turns at the broker.
-func serveAlone(db string) (unlock func(), err error) {
-	file, err := os.OpenFile(db+".serve", os.O_RDWR|os.O_CREATE, 0o600)
+// serveAlone keeps a second "serve" away, with which the first would take turns at the broker, whatever files they collect into: each
+// would have holes in it where the other had the turn.
+func serveAlone(dir string) (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(dir, ".serve"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		file.Close()
-		return nil, fmt.Errorf("another gatehouse-fleet serve collects into %s: one is enough, stop that first", db)
+		return nil, fmt.Errorf("another gatehouse-fleet serve serves %s: one is enough, stop that first", dir)
 	}
 	return func() { file.Close() }, nil
 }
