@@ -234,6 +234,32 @@ func TestAnEventOfAnUnknownFormBlocksNothing(t *testing.T) {
 	c.alarms(collector.AlarmUnreadable)
 }
 
+// Whatever a folder is called, its events are in the file that was named, synced and for nobody else.
+func TestTheDatabaseIsTheFileThatWasNamed(t *testing.T) {
+	for _, name := range []string{"a?b", "a#b", "a%41", "50%", "a b", "a&b=c"} {
+		above := t.TempDir()
+		dir := filepath.Join(above, name)
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "events.db")
+		store, err := collector.OpenSQLite(t.Context(), path)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+			t.Errorf("%s: nothing is in the file: %v", name, err)
+		}
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+		if entries, err := os.ReadDir(above); err != nil || len(entries) != 1 {
+			t.Errorf("%s: beside the folder is %v, %v", name, entries, err)
+		}
+	}
+}
+
 // A time that nobody can write down would end every look at the events in JSON, for each kiosk behind this one as well.
 func TestAnEventOfAnImpossibleTimeHidesNoOther(t *testing.T) {
 	c, l := newCentre(t), newLedger(t, 1)

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"time"
 
@@ -79,7 +80,8 @@ func OpenSQLite(ctx context.Context, path string) (*SQLite, error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("collector: %w", err)
 	}
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_txlock=immediate")
+	uri := "file:" + (&url.URL{Path: path}).EscapedPath() // a name may have what means something else in a URI
+	db, err := sql.Open("sqlite", uri+"?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=busy_timeout(10000)&_txlock=immediate")
 	if err != nil {
 		return nil, fmt.Errorf("collector: %s: %w", path, err)
 	}
