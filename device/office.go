@@ -5,7 +5,10 @@ package device
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"gatehouse/entry"
 	"gatehouse/fleet"
@@ -20,11 +23,28 @@ type office struct{ *kiosk }
 func (o office) Obey(ctx context.Context, c *fleet.Command) syncer.Result {
 	event, err := o.obey(ctx, c)
 	r := syncer.Result{ID: c.ID.String(), Done: err == nil, Code: "ok", Event: event}
-	if err != nil {
+	switch {
+	case errors.Is(err, errOldOrder):
+		r.Code, r.Text = "stale", oneLine(err.Error())
+	case err != nil:
 		r.Code, r.Text = "refused", oneLine(err.Error())
 	}
 	o.log.Info("order of the fleet", "action", c.Action, "lane", c.Lane, "id", c.ID, "event", event, "error", err)
 	return r
+}
+
+// oldOrder is the age from which an order is not obeyed. Whoever gave it has long had no answer, and whoever was to be let
+// through has gone.
+const oldOrder = 2 * time.Minute
+
+var errOldOrder = errors.New("device: the order is old: a broker held it back, or the clock of who gave it is wrong; give it again")
+
+// timely refuses an order that is old for certain. A kiosk that nothing tells the time has the connection to go by, and that alone.
+func timely(c *fleet.Command, now entry.Moment) error {
+	if age := now.At.Sub(c.Issued); now.Clock != entry.ClockNeverSynced && age > oldOrder {
+		return fmt.Errorf("%w (signed %s ago)", errOldOrder, entry.Duration(age.Round(time.Second)).Rough())
+	}
+	return nil
 }
 
 // byFleet is who orders, in the record.
@@ -33,6 +53,9 @@ const byFleet = "the fleet"
 func (o office) obey(ctx context.Context, c *fleet.Command) (event uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, orderMost)
 	defer cancel()
+	if err := timely(c, o.time.moment()); err != nil {
+		return 0, err
+	}
 	if c.Action == fleet.ActionResync {
 		return o.note(ctx, "", "resync ordered: "+c.Reason)
 	}

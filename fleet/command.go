@@ -55,7 +55,8 @@ func (a Action) needsLane() (lane, ok bool) {
 const maxReason = 200
 
 // Command is an order to one kiosk. Boot and Nonce make it fresh without a clock: the kiosk takes it once, on the
-// connection that it announced with them, and never after a restart.
+// connection that it announced with them, and never after a restart. A connection can stand for days and a broker hold a command
+// back: a kiosk that knows the time looks at Issued as well.
 type Command struct {
 	ID     Nonce  `cbor:"id"`
 	Boot   string `cbor:"boot"`  // the kiosk's boot id, as its status says
@@ -63,6 +64,8 @@ type Command struct {
 	Action Action `cbor:"action"`
 	Lane   string `cbor:"lane,omitempty"`
 	Reason string `cbor:"reason"` // for the record: who wants it, and why
+
+	Issued time.Time `cbor:"-"` // when it was signed; of a command that OpenCommand returned
 }
 
 func (c *Command) check() error {
@@ -91,8 +94,10 @@ func SignCommand(to Place, at time.Time, c Command, keys ...SigningKey) ([]byte,
 // OpenCommand reads a command that the root allows for this kiosk. Whether it is fresh is for the caller to ask.
 func (r *Root) OpenCommand(raw []byte, to Place) (*Command, error) {
 	var c Command
-	if _, err := r.openByRole(raw, messageCommand, to, &c); err != nil {
+	issued, err := r.openByRole(raw, messageCommand, to, &c)
+	if err != nil {
 		return nil, err
 	}
+	c.Issued = issued
 	return &c, c.check()
 }

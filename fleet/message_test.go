@@ -61,6 +61,7 @@ func TestMessagesSayWhatWasSigned(t *testing.T) {
 		t.Errorf("receipt: %+v, %v", got, err)
 	}
 	order := someCommand()
+	order.Issued = morning
 	raw = must[[]byte](t)(fleet.SignCommand(place, morning, order, command))
 	if got, err := root.OpenCommand(raw, place); err != nil || *got != order {
 		t.Errorf("command: %+v, %v", got, err)
@@ -142,6 +143,7 @@ func FuzzMessage(f *testing.F) {
 	root, command, collector := offices(f)
 	kiosk := key(f, "kiosk")
 	order, receipt, records := someCommand(), fleet.Receipt{Seq: 4}, someRecords()
+	order.Issued = morning
 	f.Add(must[[]byte](f)(fleet.SignCommand(place, morning, order, command)))
 	f.Add(must[[]byte](f)(fleet.SignReceipt(place, morning, receipt, collector)))
 	f.Add(must[[]byte](f)(fleet.SignRecords(place, morning, records, kiosk)))
