@@ -117,10 +117,12 @@ func (s *session) takeReceipt(raw []byte) error {
 	if r.Ledger != own.Ledger {
 		return nil // of a ledger before this one
 	}
-	err = s.outbox.Acknowledge(r)
-	s.cfg.Alarm(err)
-	if err != nil {
+	if err = s.outbox.Acknowledge(r); err != nil {
+		s.cfg.Alarm(err)
 		return err
+	}
+	if r.Seq > own.Seq { // one that is said again, as a broker may, ends no alarm
+		s.cfg.Alarm(nil)
 	}
 	s.fruitful = s.fruitful || r.Seq > s.sending.received
 	s.sending.answered(r.Seq, time.Now())
