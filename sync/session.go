@@ -64,7 +64,9 @@ func newSession(c *Client) *session {
 }
 
 func (s *session) refused(topic string, err error) {
-	s.cfg.Log.Warn("message left", "topic", topic, "err", err)
+	if kept, ok := s.complaints.due(time.Now()); ok {
+		s.cfg.Log.Warn("message left", "topic", topic, "unsaid", kept, "err", err)
+	}
 }
 
 func (s *session) lose(err error) {

@@ -76,6 +76,8 @@ type Client struct {
 	patience patience
 	vain     map[fleet.Digest]time.Time // until when blobs that were offered in vain are not offered again
 	partial  partial
+
+	complaints complaints
 }
 
 // New joins a kiosk to its fleet once Run is called.

@@ -14,7 +14,7 @@ import (
 	"gatehouse/fleet"
 )
 
-// ErrWire: a message that is not of its topic's shape. It is left, and said once.
+// ErrWire: a message that is not of its topic's shape. It is left, and said so often and no more (complaints.go).
 var ErrWire = errors.New("sync: a message is not of its topic's shape")
 
 // Status is what a kiosk says of its connection, retained, in JSON. The broker publishes the will, Online false, in its
