@@ -8,8 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,8 +44,11 @@ type Centre struct {
 	cfg       Config
 	source    Source
 	collector *collector.Collector // nil: no events are taken
+	wants     *wants
 	blobs     blobs
 	published map[string]fleet.Digest // by topic, on this connection
+
+	complaints complaints
 }
 
 // New serves what a source has to say and collects events once Serve is called.
@@ -55,7 +56,7 @@ func New(cfg Config, source Source, c *collector.Collector) *Centre {
 	if cfg.Every == 0 {
 		cfg.Every = DefaultEvery
 	}
-	return &Centre{cfg: cfg, source: source, collector: c, blobs: blobs{source: cfg.Blob}}
+	return &Centre{cfg: cfg, source: source, collector: c, wants: newWants(), blobs: blobs{source: cfg.Blob}}
 }
 
 // Pauses between connections.
@@ -98,6 +99,7 @@ func (c *Centre) session(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var listening sync.WaitGroup
 	listening.Go(func() { c.listen(ctx, l) })
+	listening.Go(func() { c.hand(ctx, l) })
 	defer listening.Wait()
 	defer cancel()
 	return c.renew(ctx, l)
@@ -247,11 +249,12 @@ func (c *Centre) take(ctx context.Context, l *link, m message) {
 	case syncer.LeafRecords:
 		err = c.takeRecords(ctx, l, from, m.payload)
 	case syncer.LeafWant:
-		err = c.takeWant(l, from, m.payload)
+		var w syncer.Want
+		if w, err = syncer.ReadWant(m.payload); err == nil {
+			c.wants.put(from, w)
+		}
 	}
-	if err != nil {
-		c.cfg.Log.Warn("message left", "kiosk", from, "topic", strings.TrimPrefix(m.topic, from.String()), "err", err)
-	}
+	c.complain(from, leaf, err)
 }
 
 func (c *Centre) takeRecords(ctx context.Context, l *link, from fleet.Place, raw []byte) error {
@@ -264,63 +267,4 @@ func (c *Centre) takeRecords(ctx context.Context, l *link, from fleet.Place, raw
 	}
 	l.send(syncer.DownTopic(from, syncer.LeafReceipt), receipt)
 	return nil
-}
-
-// takeWant sends the blocks that a kiosk asks for.
-func (c *Centre) takeWant(l *link, from fleet.Place, raw []byte) error {
-	w, err := syncer.ReadWant(raw)
-	if err != nil {
-		return err
-	}
-	blob, err := c.blobs.get(w.Digest)
-	if err != nil {
-		return err
-	}
-	here := int(w.From) // of the first
-	for _, i := range w.Blocks {
-		begin := uint64(i) * fleet.BlockSize
-		if begin >= uint64(len(blob)) {
-			return fmt.Errorf("centre: block %d of a blob of %d bytes", i, len(blob))
-		}
-		block := blob[begin:min(begin+fleet.BlockSize, uint64(len(blob)))]
-		for ; here < len(block); here += syncer.PieceSize {
-			piece := block[here:min(here+syncer.PieceSize, len(block))]
-			l.send(syncer.DownTopic(from, syncer.LeafBlock), syncer.Block{Digest: w.Digest, Index: i, From: uint32(here), Data: piece}.Encode())
-		}
-		here = 0
-	}
-	return nil
-}
-
-// blobs are those that kiosks asked for last. A whole fleet asks for one at a time, and for each four blocks anew.
-type blobs struct {
-	source func(fleet.Digest) ([]byte, error)
-	recent []blob // the last first
-}
-
-type blob struct {
-	digest fleet.Digest
-	bytes  []byte
-}
-
-// mostBlobs bounds how many are kept in memory.
-const mostBlobs = 4
-
-func (b *blobs) get(d fleet.Digest) ([]byte, error) {
-	at := slices.IndexFunc(b.recent, func(r blob) bool { return r.digest == d })
-	if at < 0 {
-		if b.source == nil {
-			return nil, errors.New("centre: no blobs are handed out here")
-		}
-		bytes, err := b.source(d)
-		if err != nil {
-			return nil, fmt.Errorf("centre: a blob that was not published from here: %w", err)
-		}
-		b.recent = append(b.recent, blob{d, bytes})
-		at = len(b.recent) - 1
-	}
-	got := b.recent[at]
-	b.recent = slices.Insert(slices.Delete(b.recent, at, at+1), 0, got)
-	b.recent = b.recent[:min(len(b.recent), mostBlobs)]
-	return got.bytes, nil
 }
