@@ -4,10 +4,12 @@
 package centre
 
 import (
+	"errors"
 	"sync"
 	"time"
 
 	"gatehouse/fleet"
+	"gatehouse/fleet/collector"
 )
 
 // complaints are of whose messages the log told lately. Whoever sends rubbish without end does not fill the disk, on which the
@@ -25,7 +27,7 @@ const (
 	mostComplaints = 100
 )
 
-// due tells whether one about this kiosk is to be told now, and how many were not in the time that is over.
+// due tells whether one about this kiosk, or about the centre (the zero Place), is to be told now, and how many were not in the time that is over.
 func (cs *complaints) due(from fleet.Place) (due bool, kept int) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
@@ -33,7 +35,7 @@ func (cs *complaints) due(from fleet.Place) (due bool, kept int) {
 		kept = cs.kept
 		cs.began, cs.told, cs.kept = time.Now(), map[fleet.Place]bool{}, 0
 	}
-	if cs.told[from] || len(cs.told) == mostComplaints {
+	if cs.told[from] || len(cs.told) >= mostComplaints && from != (fleet.Place{}) {
 		cs.kept++
 		return false, kept
 	}
@@ -46,7 +48,12 @@ func (c *Centre) complain(from fleet.Place, leaf string, err error) {
 	if err == nil {
 		return
 	}
-	if due, kept := c.complaints.due(from); due {
-		c.cfg.Log.Warn("message left", "kiosk", from, "leaf", leaf, "err", err, "untold", kept)
+	say := c.cfg.Log.Warn
+	about := from
+	if errors.Is(err, collector.ErrStore) { // the centre's own: no kiosk's rubbish hides it
+		say, about = c.cfg.Log.Error, fleet.Place{}
+	}
+	if due, kept := c.complaints.due(about); due {
+		say("message left", "kiosk", from, "leaf", leaf, "err", err, "untold", kept)
 	}
 }

@@ -17,6 +17,9 @@ import (
 // ErrUnknownKiosk: no key of this kiosk is known. Add the kiosk to the folder, or find out who sends in its name.
 var ErrUnknownKiosk = errors.New("collector: no key of this kiosk is known")
 
+// ErrStore: what came cannot be kept now. Kiosks keep it, and send it again.
+var ErrStore = errors.New("events cannot be kept")
+
 // Code says what an alarm is about.
 type Code string
 
@@ -108,7 +111,7 @@ func (c *Collector) Take(ctx context.Context, from fleet.Place, raw []byte) (rec
 		end, err = c.take(tx, from, r)
 		return err
 	}); err != nil {
-		return nil, told(err)
+		return nil, fmt.Errorf("%w: %w", ErrStore, told(err))
 	}
 	return fleet.SignReceipt(from, c.now(), fleet.Receipt{Ledger: r.Ledger, Seq: end.Seq, Link: end.Link}, c.sign...)
 }

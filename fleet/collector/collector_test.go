@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -257,6 +258,53 @@ func TestTheDatabaseIsTheFileThatWasNamed(t *testing.T) {
 		if entries, err := os.ReadDir(above); err != nil || len(entries) != 1 {
 			t.Errorf("%s: beside the folder is %v, %v", name, entries, err)
 		}
+	}
+}
+
+// Whoever looks writes nothing: neither a full disk nor who writes just then keeps him out.
+func TestALookWritesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.db")
+	store, err := collector.OpenSQLite(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := store.Batch(t.Context(), func(collector.Tx) error {
+		other, err := collector.OpenSQLite(t.Context(), path)
+		if err != nil {
+			return err
+		}
+		_, err = other.Alarms(t.Context())
+		return errors.Join(err, other.Close())
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// A full disk takes nothing from what is kept, and what does not fit gets no receipt.
+func TestAFullDiskAcknowledgesNothing(t *testing.T) {
+	c, l := newCentre(t), newLedger(t, 3)
+	c.take(l, l.batch(1, 3))
+	if err := c.store.Fill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l = newLedger(t, 64)
+	for i := range l.events[3:] {
+		body, err := fleet.EncodeEvent(&entry.Event{At: morning, Kind: entry.EventIncident, Note: strings.Repeat("x", 400)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.events[3+i] = body
+	}
+	raw, err := fleet.SignRecords(gate, morning, l.batch(4, 64), key(t, "kiosk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if receipt, err := c.Take(t.Context(), gate, raw); !errors.Is(err, collector.ErrStore) || receipt != nil {
+		t.Errorf("a batch that cannot be kept: %v, receipt %v", err, receipt)
+	}
+	if got := c.kept(); fmt.Sprint(got) != "[1 2 3]" {
+		t.Errorf("kept %v", got)
 	}
 }
 

@@ -97,8 +97,11 @@ func (s *SQLite) prepare(ctx context.Context) error {
 	if err := s.db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
 		return told(err)
 	}
-	if version > schemaVersion {
+	switch {
+	case version > schemaVersion:
 		return ErrNewerSchema
+	case version == schemaVersion:
+		return nil // whoever only looks writes nothing: a full disk is when somebody looks
 	}
 	if _, err := s.db.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", schemaVersion)); err != nil {
 		return told(err)
