@@ -100,7 +100,7 @@ func reachedAt(named string, hosts []string, port int) ([]string, int, error) {
 func brokerWritten(out io.Writer, dir string, root bool) {
 	fmt.Fprintf(out, "Written to %s\n", dir)
 	if root {
-		fmt.Fprintf(out, "Mosquitto that is started by root reads it as its own user: chown -R mosquitto %s\n", dir)
+		fmt.Fprintf(out, "Mosquitto that is started by root reads it as its own user: chown -R mosquitto %s\nThe fleet's folder is closed to it; if that lies in there, move it elsewhere and correct the paths in mosquitto.conf\n", dir)
 	}
 	fmt.Fprintf(out, "Each kiosk's certificate is beside its local config: kiosk.pem, kiosk.key (mode 0600), broker-ca.pem\nNext: mosquitto -c %s, and then gatehouse-fleet apply\n",
 		filepath.Join(dir, "mosquitto.conf"))
