@@ -177,7 +177,11 @@ func (s *stage) ready(ctx context.Context, k *child) error {
 	s.tally.ready++
 	s.tally.slowest = max(s.tally.slowest, time.Since(k.began))
 	for _, l := range s.lanes {
-		if s.board.Level(l.name, gate.Relay) {
+		if s.joined { // the fleet may have had a lane opened since
+			if err := s.board.WaitLevel(ctx, l.name, gate.Relay, false); err != nil {
+				return fmt.Errorf("%w: %w", errNotIdle, err)
+			}
+		} else if s.board.Level(l.name, gate.Relay) {
 			return fmt.Errorf("%w: lane %s", errNotIdle, l.name)
 		}
 	}
