@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -19,7 +18,7 @@ const MaxFrame = 4<<20 + 1<<10
 
 // ErrFrame: the broker announced a packet that is longer than any that it can have for us, or of a kind that it has no reason to
 // send. The connection is ended before anything is allocated for it.
-var ErrFrame = errors.New("the broker announced a packet that is not for a kiosk")
+var ErrFrame = errors.New("the broker announced a packet that nobody asked for")
 
 // writeMost is how long the network may take for one write.
 const writeMost = 20 * time.Second
@@ -29,14 +28,16 @@ const writeMost = 20 * time.Second
 // only: an answer too many to a subscription is a panic, and messages at QoS 1 and 2 are kept until the broker ends a handshake.
 type guarded struct {
 	net.Conn
-	bad    *atomic.Pointer[error]
+	bad    func(error)
 	frames frames
 }
 
 func (c *guarded) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if bad := c.frames.follow(b[:n]); bad != nil {
-		c.bad.Store(&bad)
+		if c.bad != nil {
+			c.bad(bad)
+		}
 		_ = c.Conn.Close()
 		return 0, bad
 	}
@@ -58,16 +59,18 @@ type frames struct {
 	digits uint   // of the length that were read
 	inside bool   // the length is under way
 	kind   byte   // of the packet under way: the first byte of its header
+	qos    byte   // the highest of a message
 }
 
-// subackSize is what a SUBACK has behind its header: a kiosk subscribes to one topic at a time.
+// subackSize is what a SUBACK has behind its header: nobody here subscribes to more than one topic at a time.
 const subackSize = 3
 
-// expected tells whether a packet is one that a kiosk has asked for: it subscribes at QoS 0 and publishes at QoS 0 and 1.
-func expected(kind byte, length uint64) bool {
+// expected tells whether a packet is one that was asked for: of messages that were subscribed to at one QoS, of an answer to what
+// was published at QoS 0 or 1.
+func expected(kind byte, length uint64, qos byte) bool {
 	switch kind >> 4 {
 	case packets.Publish:
-		return kind&0b0110 == 0 // QoS 0
+		return kind>>1&0b11 <= qos
 	case packets.Suback:
 		return length == subackSize
 	case packets.Connack, packets.Puback, packets.Pingresp:
@@ -96,7 +99,7 @@ func (f *frames) follow(b []byte) error {
 				return fmt.Errorf("%w: at least %d bytes", ErrFrame, f.length)
 			}
 			if b[0]&128 == 0 {
-				if !expected(f.kind, f.length) {
+				if !expected(f.kind, f.length, f.qos) {
 					return fmt.Errorf("%w: 0x%02x, of %d bytes", ErrFrame, f.kind, f.length)
 				}
 				f.inside, f.left = false, f.length

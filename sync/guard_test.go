@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync/atomic"
 	"testing"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -47,7 +46,7 @@ func TestALongFrameEndsTheConnectionBeforeItIsAllocated(t *testing.T) {
 	} {
 		ours, broker := net.Pipe()
 		go func() { broker.Write(append(published(t, []byte("good")), frame...)) }()
-		c := &guarded{Conn: ours, bad: new(atomic.Pointer[error])}
+		c := &guarded{Conn: ours}
 		_, err := io.Copy(io.Discard, io.LimitReader(c, 1<<10))
 		if !errors.Is(err, ErrFrame) {
 			t.Errorf("%s: %v", name, err)

@@ -5,14 +5,12 @@ package syncer
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"net"
 	"net/url"
-	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -120,33 +118,13 @@ func (c *Client) options(ctx context.Context, broker string, s *session) *mqtt.C
 	o.SetPingTimeout(pingMost)
 	o.SetWriteTimeout(5 * time.Second)
 	o.SetBinaryWill(up(c.cfg.Place, LeafStatus), encodeNote(s.status(false)), 1, true)
-	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return c.dial(ctx, broker, &s.bad) })
-	return o
-}
-
-// dial opens the connection and guards it. It ends with ctx. What the guard ends it for is stored in bad.
-func (c *Client) dial(ctx context.Context, broker string, bad *atomic.Pointer[error]) (net.Conn, error) {
-	d := net.Dialer{Timeout: c.rhythm.connect, KeepAlive: keepAlive}
-	conn, err := d.DialContext(ctx, "tcp", broker)
-	if err != nil {
-		return nil, err
-	}
+	d := Dialer{Timeout: c.rhythm.connect, Bad: func(err error) { s.bad.Store(&err) }}
 	if c.cfg.TLS != nil {
-		host, _, err := net.SplitHostPort(broker)
-		if err != nil {
-			return nil, errors.Join(err, conn.Close())
-		}
-		secured := tls.Client(conn, c.cfg.TLS(host))
-		shake, cancel := context.WithTimeout(ctx, c.rhythm.connect)
-		defer cancel()
-		if err := secured.HandshakeContext(shake); err != nil {
-			_ = conn.Close()
-			return nil, err
-		}
-		conn = secured
+		host, _, _ := net.SplitHostPort(broker) // what has no port cannot be dialled
+		d.TLS = c.cfg.TLS(host)
 	}
-	context.AfterFunc(ctx, func() { _ = conn.Close() })
-	return &guarded{Conn: conn, bad: bad}, nil
+	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) { return d.Dial(ctx, broker) })
+	return o
 }
 
 // await waits for what the library promises, and not for ever.

@@ -8,10 +8,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	syncer "gatehouse/sync"
 )
 
 // Broker is where a fleet's messages go, and as whom the centre comes.
@@ -45,6 +49,15 @@ type link struct {
 	heard  chan message
 	lost   chan error
 	closed chan struct{}
+	bad    atomic.Pointer[error] // what the dialer has ended the connection for
+}
+
+// why is what a connection ended for, as the library told it or, before that, as it was found out.
+func (l *link) why(err error) error {
+	if bad := l.bad.Load(); bad != nil {
+		return *bad
+	}
+	return err
 }
 
 const (
@@ -59,12 +72,10 @@ var ErrBroker = errors.New("centre: the broker")
 func dial(ctx context.Context, b Broker, id string, e ears) (*link, error) {
 	l := &link{heard: make(chan message, e.room), lost: make(chan error, 1), closed: make(chan struct{})}
 	o := mqtt.NewClientOptions()
-	scheme := "tcp"
-	if b.TLS != nil {
-		scheme = "ssl"
-		o.SetTLSConfig(b.TLS)
-	}
-	o.Servers = []*url.URL{{Scheme: scheme, Host: b.Addr}}
+	o.Servers = []*url.URL{{Scheme: "tcp", Host: b.Addr}} // what is dialled is ours to say
+	o.SetCustomOpenConnectionFn(func(*url.URL, mqtt.ClientOptions) (net.Conn, error) {
+		return syncer.Dialer{TLS: b.TLS, Timeout: connectMost, QoS: e.qos, Bad: func(err error) { l.bad.Store(&err) }}.Dial(ctx, b.Addr)
+	})
 	o.SetClientID(id).SetProtocolVersion(4).SetCleanSession(true).SetAutoReconnect(false).SetConnectRetry(false)
 	o.SetConnectTimeout(connectMost).SetKeepAlive(30 * time.Second).SetPingTimeout(10 * time.Second).SetWriteTimeout(10 * time.Second)
 	o.SetOrderMatters(true) // the handler only puts a message down; a broker sends few that were not (Mosquitto: 20)
@@ -73,7 +84,7 @@ func dial(ctx context.Context, b Broker, id string, e ears) (*link, error) {
 	})
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
 		select {
-		case l.lost <- fmt.Errorf("%w: the connection was lost: %w", ErrBroker, err):
+		case l.lost <- fmt.Errorf("%w: the connection was lost: %w", ErrBroker, l.why(err)):
 		default:
 		}
 	})
@@ -81,24 +92,24 @@ func dial(ctx context.Context, b Broker, id string, e ears) (*link, error) {
 	if err := await(ctx, l.client.Connect()); err != nil {
 		return nil, fmt.Errorf("%w at %s: %w", ErrBroker, b.Addr, err)
 	}
-	asked := map[string]byte{}
-	for _, f := range e.filters {
-		asked[f] = e.qos
-	}
-	if len(asked) > 0 {
-		token := l.client.SubscribeMultiple(asked, nil)
-		if err := await(ctx, token); err != nil {
+	for _, f := range e.filters { // one by one, as the dialer wants it
+		if err := l.subscribe(ctx, f, e.qos); err != nil {
 			l.close()
-			return nil, fmt.Errorf("%w at %s: %w", ErrBroker, b.Addr, err)
-		}
-		for filter, qos := range token.(*mqtt.SubscribeToken).Result() {
-			if qos >= 0x80 {
-				l.close()
-				return nil, fmt.Errorf("%w at %s refuses the subscription %s; look at its access list", ErrBroker, b.Addr, filter)
-			}
+			return nil, fmt.Errorf("%w at %s %w", ErrBroker, b.Addr, err)
 		}
 	}
 	return l, nil
+}
+
+func (l *link) subscribe(ctx context.Context, filter string, qos byte) error {
+	token := l.client.Subscribe(filter, qos, nil)
+	if err := await(ctx, token); err != nil {
+		return fmt.Errorf("does not take the subscription %s: %w", filter, l.why(err))
+	}
+	if token.(*mqtt.SubscribeToken).Result()[filter] >= 0x80 {
+		return fmt.Errorf("refuses the subscription %s; look at its access list", filter)
+	}
+	return nil
 }
 
 // hear puts a message down.
