@@ -174,8 +174,11 @@ machine that holds the head key and collects no events. It needs no other key.`,
 			publish := func() error {
 				return centre.Apply(ctx, centre.Config{Broker: broker, Now: time.Now}, folder.Heads{Folder: f})
 			}
-			if every == 0 {
+			switch {
+			case every == 0:
 				return publish()
+			case every < time.Second:
+				return fmt.Errorf("--every %v is too often; 1s is the least", every)
 			}
 			return repeat(ctx, every, func() error {
 				if err := publish(); err != nil && ctx.Err() == nil {
@@ -191,9 +194,6 @@ machine that holds the head key and collects no events. It needs no other key.`,
 
 // repeat does something at once and then so often, until ctx ends or it fails.
 func repeat(ctx context.Context, every time.Duration, do func() error) error {
-	if every < 0 {
-		return fmt.Errorf("--every %v is no time", every)
-	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {

@@ -32,7 +32,12 @@ records it, with the reason, before it acts. "identify" has the lane's red lamp 
 for whoever stands there, and "resync" has the kiosk ask for everything anew.`,
 		Example: `  gatehouse-fleet cmd arena/gate-1 open in-1 --reason "pushchair, asked by telephone"
   gatehouse-fleet cmd arena/gate-1 close-lane in-1 --reason "turnstile is being repaired"`,
-		Args: cobra.RangeArgs(2, 3),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 2 || len(args) > 3 {
+				return fmt.Errorf("an order is VENUE/KIOSK ACTION [LANE], and here are %d of these; see %s --help", len(args), cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f, err := o.open()
 			if err != nil {
