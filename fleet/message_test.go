@@ -5,6 +5,7 @@ package fleet_test
 
 import (
 	"errors"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -113,7 +114,9 @@ func TestMessagesAreBounded(t *testing.T) {
 	begun.First, begun.Oldest = 1, 1
 	lost := someRecords()
 	lost.Oldest = 8
-	for name, r := range map[string]fleet.Records{"too wide": wide, "too many": many, "none": none, "before the first": begun, "older than the oldest": lost} {
+	endless := someRecords()
+	endless.First = math.MaxInt64
+	for name, r := range map[string]fleet.Records{"numbers without end": endless, "too wide": wide, "too many": many, "none": none, "before the first": begun, "older than the oldest": lost} {
 		if _, err := fleet.SignRecords(place, morning, r, kiosk); !errors.Is(err, fleet.ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -77,7 +77,7 @@ func (r *Records) check() error {
 	if n := len(r.Events); n == 0 || n > MaxRecords {
 		return fmt.Errorf("%w: %d records; a batch has 1 to %d", ErrMalformed, n, MaxRecords)
 	}
-	if r.First == 0 || r.First > math.MaxInt64 || r.Oldest == 0 || r.Oldest > r.First {
+	if r.First == 0 || r.First > math.MaxInt64-MaxRecords || r.Oldest == 0 || r.Oldest > r.First {
 		return fmt.Errorf("%w: record number %d is out of range", ErrMalformed, r.First)
 	}
 	if r.First == 1 && r.Before != (Link{}) {
