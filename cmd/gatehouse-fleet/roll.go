@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -46,19 +47,19 @@ stays for good. A kiosk that is gone without a word is seen by its heartbeat's a
 --json prints an array; fields may be added, those there stay: {"kiosk": "venue/kiosk", "status": {"online", "boot",
 "nonce", "version", "at"}, "reported": {"documents", "missing", "code", "reason",
 "program", "band", "signed", "conditions"}, "beat": {"at", "clock", "uptime" in seconds, "band", "signed",
-"conditions", "ledger", "last", "received"}, "beat_at"}.`,
+"conditions", "ledger", "last", "received"}, "beat_at", "stranger": true for one that is not in the folder}.`,
 		Example: `  gatehouse-fleet status
   gatehouse-fleet status --wait 90s --json`,
 		Args: none,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var last []centre.Seen
+			var last []listed
 			show := func(ctx context.Context, f *folder.Folder) error {
 				if wait > 0 {
 					var cancel context.CancelFunc
 					ctx, cancel = context.WithTimeout(ctx, wait)
 					defer cancel()
 				}
-				return watchRoll(ctx, f, func(seen []centre.Seen) error {
+				return watchRoll(ctx, f, func(seen []listed) error {
 					if last = seen; wait > 0 && slices.ContainsFunc(seen, unheard) {
 						return nil
 					}
@@ -96,7 +97,7 @@ pipe each is written below the last.`,
 			file, isFile := out.(*os.File)
 			terminal := isFile && isTerminal(file)
 			return o.online(cmd, func(ctx context.Context, f *folder.Folder) error {
-				return watchRoll(ctx, f, func(seen []centre.Seen) error {
+				return watchRoll(ctx, f, func(seen []listed) error {
 					if terminal {
 						fmt.Fprint(out, clearScreen)
 					}
@@ -124,9 +125,15 @@ func (o *options) online(cmd *cobra.Command, do func(context.Context, *folder.Fo
 	return do(ctx, f)
 }
 
+// listed is a kiosk as the broker has it.
+type listed struct {
+	centre.Seen
+	Stranger bool `json:"stranger,omitempty"` // it is no kiosk of the folder
+}
+
 // watchRoll calls show with what kiosks say of themselves, those of the folder that said nothing among them, until it fails
 // or ctx ends.
-func watchRoll(ctx context.Context, f *folder.Folder, show func([]centre.Seen) error) error {
+func watchRoll(ctx context.Context, f *folder.Folder, show func([]listed) error) error {
 	broker, err := officeOf(f)
 	if err != nil {
 		return err
@@ -135,21 +142,27 @@ func watchRoll(ctx context.Context, f *folder.Folder, show func([]centre.Seen) e
 	if err != nil {
 		return err
 	}
-	return centre.Watch(ctx, broker, func(seen []centre.Seen) error {
-		for _, p := range kiosks {
-			if !slices.ContainsFunc(seen, func(s centre.Seen) bool { return s.Kiosk == p }) {
-				seen = append(seen, centre.Seen{Kiosk: p})
-			}
-		}
-		slices.SortFunc(seen, func(a, b centre.Seen) int { return strings.Compare(a.Kiosk.String(), b.Kiosk.String()) })
-		return show(seen)
-	})
+	return centre.Watch(ctx, broker, func(seen []centre.Seen) error { return show(rollOf(seen, kiosks)) })
+}
+
+// rollOf is who was seen and who is in the folder, by name.
+func rollOf(seen []centre.Seen, kiosks []fleet.Place) []listed {
+	roll := map[fleet.Place]listed{}
+	for _, s := range seen {
+		roll[s.Kiosk] = listed{s, true}
+	}
+	for _, p := range kiosks {
+		s := roll[p].Seen
+		s.Kiosk = p
+		roll[p] = listed{Seen: s}
+	}
+	return slices.SortedFunc(maps.Values(roll), func(a, b listed) int { return strings.Compare(a.Kiosk.String(), b.Kiosk.String()) })
 }
 
 // unheard: a kiosk that is joined, of which no heartbeat came yet.
-func unheard(s centre.Seen) bool { return s.Status.Online && s.BeatAt.IsZero() }
+func unheard(s listed) bool { return s.Status.Online && s.BeatAt.IsZero() }
 
-func showRoll(out io.Writer, seen []centre.Seen, now time.Time) error {
+func showRoll(out io.Writer, seen []listed, now time.Time) error {
 	if len(seen) == 0 {
 		_, err := fmt.Fprintln(out, "No kiosk is in this folder, and the broker has heard of none. Next: gatehouse-fleet kiosk add VENUE/KIOSK")
 		return err
@@ -163,6 +176,9 @@ func showRoll(out io.Writer, seen []centre.Seen, now time.Time) error {
 			joined = "yes"
 		case s.Status.Boot == "":
 			joined = "never"
+		}
+		if s.Stranger {
+			joined += ", is not in the folder"
 		}
 		for _, v := range s.Reported.Documents {
 			if v.Kind == string(fleet.KindHead) {
@@ -184,11 +200,15 @@ func showRoll(out io.Writer, seen []centre.Seen, now time.Time) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if slices.ContainsFunc(seen, func(s listed) bool { return s.Stranger }) {
+		_, err := fmt.Fprintln(out, "Who is not in the folder is shut out by gatehouse-fleet broker-config and a reload of the broker, and listed until that starts anew")
+		return err
+	}
 	if slices.ContainsFunc(seen, unheard) {
 		_, err := fmt.Fprintln(out, "Heartbeats come every minute; with --wait 90s they are waited for")
 		return err
 	}
-	if slices.ContainsFunc(seen, func(s centre.Seen) bool { return !s.Status.Online }) {
+	if slices.ContainsFunc(seen, func(s listed) bool { return !s.Status.Online }) {
 		_, err := fmt.Fprintln(out, "What keeps a kiosk away it tells itself: gatehouse status, at the kiosk")
 		return err
 	}
