@@ -119,9 +119,9 @@ func newApply(o *options) *cobra.Command {
 		Short: "Show what has changed, sign it and publish it to all kiosks that are joined",
 		Long: `Show what has changed in the folder, as "plan" does, sign it with a new head for each
 venue, and publish it at the broker that fleet.yaml names. Kiosks that are joined
-have it within a second, and the others when they come. The whole folder is checked
-before anything is signed. With --venue only the kiosks of that venue follow: a
-roll-out goes venue by venue.
+have it within a second, and the others when they come. All that goes out is checked
+before anything is signed; the local configs of kiosks, which stay, are for "check".
+With --venue only the kiosks of that venue follow: a roll-out goes venue by venue.
 
 The blocks of a new revocation base are handed out by "serve", which must run for that.`,
 		Example: `  gatehouse-fleet apply
