@@ -103,7 +103,10 @@ func (c *Collector) Take(ctx context.Context, from fleet.Place, raw []byte) (rec
 		return nil, fmt.Errorf("%w: %s", ErrUnknownKiosk, from)
 	}
 	r, err := fleet.OpenRecords(raw, from, public)
-	if err != nil {
+	switch {
+	case errors.Is(err, fleet.ErrSignature):
+		return nil, fmt.Errorf("collector: %s has another key than its kiosk.pem in the folder, or somebody sends in its name: %w", from, err)
+	case err != nil:
 		return nil, err
 	}
 	var end tip
