@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gatehouse/gate"
@@ -20,6 +21,7 @@ type life struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
+	last   atomic.Bool // nobody comes any more
 	work   sync.WaitGroup
 	mu     sync.Mutex
 	failed []error
@@ -31,7 +33,7 @@ func (s *stage) live(ctx context.Context, k *child) *life {
 	l.ctx, l.cancel = context.WithCancel(ctx)
 	for _, lane := range s.lanes {
 		if lane.desk == nil {
-			l.do(func(ctx context.Context) error { return s.serve(ctx, lane, l.scanned) })
+			l.do(func(ctx context.Context) error { return s.serve(ctx, lane, l) })
 		}
 	}
 	return l
@@ -51,6 +53,14 @@ func (l *life) do(act func(context.Context) error) {
 // end ends what is done, and tells what failed but for the end.
 func (l *life) end() error {
 	l.cancel()
+	l.work.Wait()
+	return errors.Join(l.failed...)
+}
+
+// empty lets nobody come any more, and waits until all who came were answered: a code that a lane still had in hand would open for
+// whoever stands there next.
+func (l *life) empty() error {
+	l.last.Store(true)
 	l.work.Wait()
 	return errors.Join(l.failed...)
 }
@@ -89,15 +99,15 @@ var errGone = errors.New("the kiosk is gone")
 // lamp; that it serves again is seen by those who come next.
 const answerMost = 20 * time.Second
 
-// serve shows pass after pass at a lane until the kiosk is gone.
-func (s *stage) serve(ctx context.Context, l *lane, scanned chan<- struct{}) error {
-	for ctx.Err() == nil {
+// serve shows pass after pass at a lane until the kiosk is gone, or nobody comes any more.
+func (s *stage) serve(ctx context.Context, l *lane, of *life) error {
+	for ctx.Err() == nil && !of.last.Load() {
 		p, err := s.crowd.next()
 		if err != nil {
 			return err
 		}
 		select {
-		case scanned <- struct{}{}:
+		case of.scanned <- struct{}{}:
 		default:
 		}
 		one, cancel := context.WithTimeout(ctx, answerMost)

@@ -272,7 +272,7 @@ func (n *network) settled(ctx context.Context, most time.Duration) error {
 	defer cancel()
 	began := time.Now()
 	n.office.work.Wait()
-	if err := n.life.end(); err != nil { // nobody shows a pass any more
+	if err := n.life.empty(); err != nil {
 		return err
 	}
 	poll := time.NewTicker(20 * time.Millisecond)
