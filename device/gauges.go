@@ -15,6 +15,7 @@ import (
 
 	"gatehouse/device/client"
 	"gatehouse/entry"
+	"gatehouse/fleet"
 )
 
 // gauges tells Prometheus how the kiosk is at the moment it is asked: what gatehouse status says, in numbers.
@@ -64,7 +65,8 @@ func (g gauges) conditions(list []client.Condition, said map[[2]string]bool) {
 }
 
 func (g gauges) data(d client.Data) {
-	for _, band := range []string{"none", string(entry.Fresh), string(entry.Stale), string(entry.Hard)} {
+	bands := []string{string(entry.Fresh), string(entry.Stale), string(entry.Hard)}
+	for _, band := range append(bands, "none") {
 		g.say("data_band", truth(d.Freshness == band), "band", band)
 	}
 	g.say("data_incomplete", float64(len(d.Incomplete)))
@@ -76,6 +78,11 @@ func (g gauges) data(d client.Data) {
 	g.say("data_hard_after_timestamp_seconds", unixSeconds(d.HardAfter))
 	for _, doc := range d.Documents {
 		g.say("document_version", float64(doc.Version), "kind", doc.Kind, "scope", doc.Scope)
+		if issuer := fleet.Kind(doc.Kind).Issuer(); issuer != "" {
+			for _, band := range bands {
+				g.say("issuer_data_band", truth(cmp.Or(doc.Freshness, d.Freshness) == band), "issuer", issuer, "band", band)
+			}
+		}
 	}
 }
 

@@ -4,9 +4,12 @@
 package device
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 	"time"
 
+	"gatehouse/device/client"
 	"gatehouse/entry"
 )
 
@@ -22,6 +25,23 @@ func TestOlderListIsTold(t *testing.T) {
 			if got := documentOf(terms, entry.Version{Kind: kind, Scope: "all", Version: 3}, now); got.Freshness != want || got.Kind != kind || got.Version != 3 {
 				t.Errorf("%s after %v: %+v, want %q", kind, after, got, want)
 			}
+		}
+	}
+}
+
+// One issuer fails beside others: its band is its own, and theirs is that of the whole.
+func TestAnIssuersBandIsItsOwnInTheMetrics(t *testing.T) {
+	var text bytes.Buffer
+	gauges{w: &text}.data(client.Data{Freshness: "fresh", Documents: []client.Document{
+		{Kind: "config", Scope: "all"}, {Kind: "revocations/arena", Scope: "all"}, {Kind: "revocations/guest", Scope: "all", Freshness: "hard"},
+	}})
+	for _, want := range []string{
+		`gatehouse_data_band{band="fresh"} 1`,
+		`gatehouse_issuer_data_band{issuer="arena",band="fresh"} 1`, `gatehouse_issuer_data_band{issuer="arena",band="hard"} 0`,
+		`gatehouse_issuer_data_band{issuer="guest",band="fresh"} 0`, `gatehouse_issuer_data_band{issuer="guest",band="hard"} 1`,
+	} {
+		if !strings.Contains(text.String(), want+"\n") {
+			t.Errorf("no %s in\n%s", want, text.String())
 		}
 	}
 }
