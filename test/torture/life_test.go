@@ -75,6 +75,7 @@ func (s *stage) moment(ctx context.Context, l *life) {
 	for range 1 + s.chance.IntN(3) {
 		select {
 		case <-l.scanned:
+		case <-l.kiosk.ended:
 		case <-ctx.Done():
 		}
 	}
@@ -113,7 +114,10 @@ func (s *stage) serve(ctx context.Context, l *lane, of *life) error {
 		one, cancel := context.WithTimeout(ctx, answerMost)
 		_, err = s.show(one, l, p)
 		cancel()
-		if err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err() // both may have ended by now
+		case err != nil && !errors.Is(err, context.DeadlineExceeded):
 			return err
 		}
 	}
