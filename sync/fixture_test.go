@@ -80,7 +80,8 @@ type kiosk struct {
 	reported syncer.Reported
 	at       time.Time // as the kiosk's clock says
 
-	fails   atomic.Bool     // the next call of some is a panic
+	offerFails, receiptFails atomic.Bool // the next is a panic
+
 	built   <-chan struct{} // an offer takes until it is closed; nil: no time
 	hurried bool            // its client waits for moments in place of minutes
 }
@@ -130,7 +131,7 @@ func (k *kiosk) Offer(_ context.Context, heap []fleet.Document, blobs [][]byte) 
 	if k.built != nil {
 		<-k.built
 	}
-	if k.fails.CompareAndSwap(true, false) {
+	if k.offerFails.CompareAndSwap(true, false) {
 		panic("a document that nobody thought of")
 	}
 	return m, nil
@@ -164,7 +165,7 @@ func (k *kiosk) Receipt() fleet.Receipt {
 var errOther = errors.New("the collector has other events")
 
 func (k *kiosk) Acknowledge(r fleet.Receipt) (err error) {
-	if k.fails.CompareAndSwap(true, false) {
+	if k.receiptFails.CompareAndSwap(true, false) {
 		panic("a receipt that nobody thought of")
 	}
 	k.set(func() {
