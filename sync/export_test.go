@@ -12,7 +12,7 @@ const Vain = 500 * time.Millisecond
 func (c *Client) Hurry() {
 	c.rhythm = rhythm{
 		firstPause: 5 * time.Millisecond, mostPause: 50 * time.Millisecond, goodFor: time.Second,
-		connect: 3 * time.Second, answer: 2 * time.Second, tick: 10 * time.Millisecond, beat: 300 * time.Millisecond,
+		connect: 3 * time.Second, answer: 2 * time.Second, tick: 10 * time.Millisecond, beat: 1200 * time.Millisecond,
 		offer: 5 * time.Millisecond, correct: 20 * time.Millisecond,
 		reread: 50 * time.Millisecond, mostReread: 500 * time.Millisecond,
 		receipt: 300 * time.Millisecond, mostReceipt: 2 * time.Second, lost: 100 * time.Millisecond, goBack: 100 * time.Millisecond, block: 300 * time.Millisecond,

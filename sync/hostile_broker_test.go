@@ -180,6 +180,27 @@ func TestAHalfOpenConnectionIsNoticed(t *testing.T) {
 	h.recovers(t)
 }
 
+// A broker that took the connection for another's answers all that it is asked, and passes nothing on: an order or a receipt would
+// never come.
+func TestABrokerThatPassesNothingOnIsNoticed(t *testing.T) {
+	h := newHostile(t)
+	h.join(h.between.Addr)
+	h.until("joined", h.joined)
+	h.between.Meddle(func(down bool, p packets.ControlPacket) []packets.ControlPacket {
+		if m, ok := p.(*packets.PublishPacket); ok && down && !m.Retain {
+			return nil
+		}
+		return []packets.ControlPacket{p}
+	})
+	h.failed(syncer.ErrDeaf)
+	h.set(func() { h.states = nil })
+	h.until("another attempt", func() bool { return len(h.states) > 0 })
+	if h.joined() {
+		t.Error("joined to a broker that passes nothing on")
+	}
+	h.recovers(t)
+}
+
 func TestARefusedSubscriptionIsTold(t *testing.T) {
 	h := newHostile(t)
 	h.between.Meddle(func(down bool, p packets.ControlPacket) []packets.ControlPacket {

@@ -25,6 +25,7 @@ const (
 var (
 	ErrSubscribe = errors.New("the broker refuses a subscription; look at its access list")
 	ErrSilent    = errors.New("the broker does not answer any more")
+	ErrDeaf      = errors.New("the broker passes nothing on, not even the kiosk's own status; look at its access list if that stays so")
 	ErrLost      = errors.New("the connection was lost")
 )
 
@@ -111,7 +112,12 @@ func (c *Client) options(ctx context.Context, broker string, s *session) *mqtt.C
 	o.SetConnectRetry(false)
 	// Handlers only put a message down, so they can run in order: a goroutine for each would be memory for a flood.
 	o.SetOrderMatters(true)
-	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { s.inbox.put(m.Topic(), m.Payload()) })
+	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
+		if !m.Retained() {
+			s.heard.Store(true)
+		}
+		s.inbox.put(m.Topic(), m.Payload())
+	})
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lose(err) })
 	o.SetConnectTimeout(c.rhythm.connect)
 	o.SetKeepAlive(keepAlive)

@@ -36,7 +36,10 @@ type session struct {
 	fruitful  bool // the connection brought something that was wanted
 
 	pending   []promise
-	beat      time.Time // when the next is due
+	beat      time.Time   // when the next is due
+	heard     atomic.Bool // lately, something that was not retained
+	unheard   int         // heartbeats since then
+	joined    bool        // something was heard
 	offered   time.Time
 	offer     bool        // documents wait to be offered
 	offering  chan answer // of the offer that is under way; nil: none is
@@ -86,8 +89,9 @@ func (s *session) run(ctx context.Context) error {
 	if err := s.subscribe(ctx); err != nil {
 		return err
 	}
-	s.publish(LeafStatus, true, 1, encodeNote(s.status(true)))
-	s.cfg.State(nil)
+	if err := s.sendBeat(time.Now()); err != nil {
+		return err
+	}
 	s.offer = true // what the last connection brought may have waited for this one
 	s.sending.begin(s.outbox.Receipt(), &s.rhythm)
 	defer s.takeRest(ctx)
@@ -158,6 +162,13 @@ func (s *session) subscribe(ctx context.Context) error {
 
 // work does what is due.
 func (s *session) work(ctx context.Context, now time.Time) error {
+	if s.heard.Swap(false) {
+		s.unheard = 0
+		if !s.joined {
+			s.joined = true
+			s.cfg.State(nil)
+		}
+	}
 	if s.offer && s.offering == nil && now.Sub(s.offered) >= s.rhythm.offer {
 		s.offer, s.offered = false, now
 		s.offerDocuments(ctx, nil)
@@ -203,14 +214,21 @@ func (s *session) collect(now time.Time) error {
 	return nil
 }
 
-// sendBeat says how the kiosk is, and asks for its own status again: an answer shows that the broker is still there, which
-// a keep-alive over a half-open connection does not, and what is retained of us is then seen.
+// deafAfter is how many heartbeats may bring nothing back. A busy broker may drop one of them.
+const deafAfter = 2
+
+// sendBeat says how the kiosk is, its own status with it, which it has subscribed to. Its answer shows that the broker is still
+// there, which a keep-alive over a half-open connection does not, and that it comes back shows that messages do.
 func (s *session) sendBeat(now time.Time) error {
+	if s.unheard == deafAfter {
+		return ErrDeaf
+	}
+	s.unheard++
 	s.beat = now.Add(s.rhythm.beat + mrand.N(s.rhythm.beat))
 	_, b := s.kiosk.Report()
 	s.rereading.old = b.Band != string(entry.Fresh)
+	s.publish(LeafStatus, true, 1, encodeNote(s.status(true)))
 	s.publish(LeafBeat, false, 0, encodeNote(b))
-	s.pending = append(s.pending, promise{s.link.Subscribe(up(s.cfg.Place, LeafStatus), 0, nil), now.Add(s.rhythm.answer)})
 	s.report()
 	return nil
 }

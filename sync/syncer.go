@@ -56,7 +56,7 @@ type Config struct {
 	Brokers []string         // host:port, tried in turn
 	// TLS is asked for each connection; nil is plain TCP, for the demo and tests on loopback.
 	TLS func(host string) *tls.Config
-	// State hears how the connection is: nil while it stands.
+	// State hears how the connection is: nil once it stands and the kiosk's own status came back over it.
 	State func(error)
 	// Alarm hears of receipts that contradict the ledger; nil when they agree again.
 	Alarm func(error)

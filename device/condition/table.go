@@ -237,7 +237,7 @@ var table = []Row{
 	{
 		Code: Broker, Name: "fleet connection", Severity: Warning, Delay: 2 * time.Minute,
 		Meaning: "The kiosk is not joined to its fleet. It decides all the same, by what it has; its events wait.",
-		Cause:   "The network, the broker or the way to it is gone, or the broker refuses this kiosk's certificate.",
+		Cause:   "The network, the broker or the way to it is gone, or the broker refuses this kiosk's certificate or passes nothing on.",
 		Do:      "Nothing at the gate. If it lasts: look at sync.brokers of the config and at the network, and import a bundle before the data is too old.",
 	},
 	{
