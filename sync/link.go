@@ -112,12 +112,7 @@ func (c *Client) options(ctx context.Context, broker string, s *session) *mqtt.C
 	o.SetConnectRetry(false)
 	// Handlers only put a message down, so they can run in order: a goroutine for each would be memory for a flood.
 	o.SetOrderMatters(true)
-	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {
-		if !m.Retained() {
-			s.heard.Store(true)
-		}
-		s.inbox.put(m.Topic(), m.Payload())
-	})
+	o.SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) { s.deliver(ctx, m) })
 	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) { s.lose(err) })
 	o.SetConnectTimeout(c.rhythm.connect)
 	o.SetKeepAlive(keepAlive)

@@ -72,6 +72,18 @@ func (s *session) refused(topic string, err error) {
 	}
 }
 
+// deliver takes a message from the library until ctx, the connection's, ends. The library goes on for a while after that with what
+// it had read; by then the next connection may stand, and what is old would push out what is new.
+func (s *session) deliver(ctx context.Context, m mqtt.Message) {
+	if ctx.Err() != nil {
+		return
+	}
+	if !m.Retained() {
+		s.heard.Store(true)
+	}
+	s.inbox.put(m.Topic(), m.Payload())
+}
+
 func (s *session) lose(err error) {
 	select {
 	case s.lost <- fmt.Errorf("%w: %w", ErrLost, err):
