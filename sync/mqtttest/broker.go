@@ -15,7 +15,6 @@ import (
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
@@ -69,7 +68,11 @@ func (b *Embedded) Open() error {
 	if err := server.AddHook(new(auth.AllowHook), nil); err != nil {
 		return fmt.Errorf("mqtttest: %w", err)
 	}
-	if err := server.AddListener(listeners.NewTCP(listeners.Config{ID: "test", Address: b.addr, TLSConfig: b.tls})); err != nil {
+	l, err := listen(b.addr, b.tls)
+	if err != nil {
+		return fmt.Errorf("mqtttest: %w", err)
+	}
+	if err := server.AddListener(l); err != nil {
 		return fmt.Errorf("mqtttest: %w", err)
 	}
 	if err := server.Serve(); err != nil {
