@@ -67,9 +67,11 @@ func TestABlockGoesOnWhereItWasCut(t *testing.T) {
 	}
 	pieces(5, 0, fleet.BlockSize)
 	k.until("the blob offered", func() bool { return len(k.blobs) == 1 })
-	if !bytes.Equal(k.blobs[0], blob) {
-		t.Error("another blob was offered")
-	}
+	k.set(func() {
+		if !bytes.Equal(k.blobs[0], blob) {
+			t.Error("another blob was offered")
+		}
+	})
 }
 
 // A head is put in force whole: while one of its documents or blobs is nowhere, to offer the others would be in vain, and where
@@ -95,14 +97,16 @@ func TestBlobsAreOfferedTogetherAndNotAgainAndAgain(t *testing.T) {
 		k.missing.Documents = nil
 	})
 	k.until("the blobs offered and offered again", func() bool { return len(k.tried) >= 3 })
-	for i := range 2 {
-		if pause := k.tried[i+1].Sub(k.tried[i]); pause < syncer.Vain {
-			t.Errorf("offered again after %v", pause)
+	k.set(func() {
+		for i := range 2 {
+			if pause := k.tried[i+1].Sub(k.tried[i]); pause < syncer.Vain {
+				t.Errorf("offered again after %v", pause)
+			}
 		}
-	}
-	if len(k.blobs) != 2*len(k.tried) {
-		t.Errorf("%d blobs in %d offers", len(k.blobs), len(k.tried))
-	}
+		if len(k.blobs) != 2*len(k.tried) {
+			t.Errorf("%d blobs in %d offers", len(k.blobs), len(k.tried))
+		}
+	})
 }
 
 // Of two issuers' lists one is nowhere to be had, or is to be fetched later: the other comes all the same.

@@ -81,9 +81,11 @@ func TestABadNetworkLosesAndDoublesNothing(t *testing.T) {
 		h.between.Cut()
 	}
 	h.until("the blob here", func() bool { return len(h.blobs) > 0 })
-	if !bytes.Equal(h.blobs[0], blob) {
-		t.Error("another blob was offered")
-	}
+	h.set(func() {
+		if !bytes.Equal(h.blobs[0], blob) {
+			t.Error("another blob was offered")
+		}
+	})
 	h.collector.whole(t, events)
 	h.recovers(t)
 	h.set(func() {
@@ -144,6 +146,7 @@ func TestReplayedAndForeignReceiptsMoveNothing(t *testing.T) {
 // The kiosk's clock may jump, or say what no message can: events leave, and the connection stands.
 func TestClockJumpsDuringASession(t *testing.T) {
 	h := newHostile(t)
+	h.hurried = false // on a busy machine no connection stands that has to answer at once
 	h.join(h.between.Addr)
 	h.until("joined", h.joined)
 	want := uint64(0)
